@@ -1,0 +1,108 @@
+import type { DatasetInput } from "./dataset.ts";
+import type { LoggedModelStatus } from "./logged-model.ts";
+import type { Param } from "./param.ts";
+import type { RunStatus } from "./run-status.ts";
+import type { Tag } from "./tag.ts";
+
+/** `[key, value, timestamp in ms, step]`; a value that JSON cannot say is the string "NaN", "Infinity" or "-Infinity". */
+export type MetricTuple = readonly [key: string, value: number | string, timestamp: number, step: number];
+
+/** By name: created when missing, as MLflow's `set_experiment` does. */
+export type ExperimentReference = { readonly experimentId: string } | { readonly experimentName: string };
+
+export interface CreateRunOperation {
+  readonly op: "create-run";
+  readonly runId: string;
+  /** Tag `track.create_id`: looked up before a second creation. */
+  readonly createId: string;
+  readonly experiment: ExperimentReference;
+  readonly runName: string;
+  readonly userId: string;
+  readonly startTime: number;
+  readonly tags: readonly Tag[];
+}
+
+export interface UpdateRunOperation {
+  readonly op: "update-run";
+  readonly runId: string;
+  readonly status?: RunStatus;
+  /** `null` clears the end time, which MLflow itself cannot do. */
+  readonly endTime?: number | null;
+  readonly runName?: string;
+}
+
+export interface LogBatchOperation {
+  readonly op: "log-batch";
+  readonly runId: string;
+  readonly metrics?: readonly MetricTuple[];
+  readonly params?: readonly Param[];
+  readonly tags?: readonly Tag[];
+}
+
+/** The file lies in the journal's spool folder until it is stored. `sha256` tells a replay that it is there already. */
+export interface LogArtifactOperation {
+  readonly op: "log-artifact";
+  readonly runId: string;
+  /** Path of a file or folder, relative to the journal folder. */
+  readonly spoolPath: string;
+  /** Path below the run's artifact root, POSIX, of the file (or folder) itself. */
+  readonly artifactFile: string;
+}
+
+/** The closed union of everything that can be written to a store: one operation = one store write. */
+export type StoreOperation =
+  | CreateRunOperation
+  | UpdateRunOperation
+  | LogBatchOperation
+  | LogArtifactOperation
+  | { readonly op: "delete-tag"; readonly runId: string; readonly key: string }
+  | { readonly op: "delete-run" | "restore-run"; readonly runId: string }
+  | {
+      readonly op: "log-inputs";
+      readonly runId: string;
+      readonly datasets: readonly DatasetInput[];
+      readonly modelIds: readonly string[];
+    }
+  | {
+      readonly op: "log-outputs";
+      readonly runId: string;
+      readonly models: readonly { readonly modelId: string; readonly step: number }[];
+    }
+  | {
+      readonly op: "create-experiment";
+      readonly name: string;
+      readonly artifactLocation?: string;
+      readonly tags: readonly Tag[];
+    }
+  | { readonly op: "rename-experiment"; readonly experimentId: string; readonly name: string }
+  | { readonly op: "delete-experiment" | "restore-experiment"; readonly experimentId: string }
+  | { readonly op: "set-experiment-tag"; readonly experimentId: string; readonly key: string; readonly value: string }
+  | { readonly op: "delete-experiment-tag"; readonly experimentId: string; readonly key: string }
+  | {
+      readonly op: "create-logged-model";
+      readonly modelId: string;
+      readonly experimentId: string;
+      readonly name?: string;
+      readonly modelType?: string;
+      readonly sourceRunId?: string;
+      readonly params: readonly Param[];
+      readonly tags: readonly Tag[];
+    }
+  | { readonly op: "finalize-logged-model"; readonly modelId: string; readonly status: LoggedModelStatus }
+  | { readonly op: "log-logged-model-params"; readonly modelId: string; readonly params: readonly Param[] }
+  | { readonly op: "set-logged-model-tags"; readonly modelId: string; readonly tags: readonly Tag[] }
+  | { readonly op: "delete-logged-model-tag"; readonly modelId: string; readonly key: string }
+  | { readonly op: "delete-logged-model"; readonly modelId: string };
+
+/** One line of a journal segment. */
+export interface JournalEntry {
+  /** Counts up by one within a journal, over all its sessions. */
+  readonly sequence: number;
+  /** ms since the epoch, when it was said. */
+  readonly receivedAt: number;
+  /** Attempt of the run that said it. */
+  readonly attempt: number;
+  /** How far `$TRACK_LOG` is taken in once this entry is in the journal, in bytes. */
+  readonly logOffset?: number;
+  readonly operation: StoreOperation;
+}

@@ -1,0 +1,5 @@
+/** Written once per run and key. */
+export interface Param {
+  readonly key: string;
+  readonly value: string;
+}

@@ -1,0 +1,40 @@
+/** MLflow's tag keys (mlflow/utils/mlflow_tags.py), copied exactly. */
+export const mlflowTags = {
+  runName: "mlflow.runName",
+  user: "mlflow.user",
+  sourceName: "mlflow.source.name",
+  sourceType: "mlflow.source.type",
+  gitCommit: "mlflow.source.git.commit",
+  gitBranch: "mlflow.source.git.branch",
+  gitRepoUrl: "mlflow.source.git.repoURL",
+  gitDirty: "mlflow.source.git.dirty",
+  note: "mlflow.note.content",
+  parentRunId: "mlflow.parentRunId",
+} as const;
+
+/** Our own tag keys; records.md says what each holds. */
+export const trackTags = {
+  command: "track.command",
+  cwd: "track.cwd",
+  host: "track.host",
+  version: "track.version",
+  platform: "track.platform",
+  cpu: "track.cpu",
+  memoryMegabytes: "track.memory_megabytes",
+  gpus: "track.gpus",
+  attempt: "track.attempt",
+  attemptStartTime: "track.attempt_start_time",
+  exitCode: "track.exit_code",
+  signal: "track.signal",
+  endReason: "track.end_reason",
+  options: "track.options",
+  createId: "track.create_id",
+  resumeKey: "track.resume_key",
+  process: "track.process",
+  heartbeat: "track.heartbeat",
+  gitDiffTruncated: "track.git.diff_truncated",
+  gitUntrackedTruncated: "track.git.untracked_truncated",
+} as const;
+
+/** Key of what attempt `n` of a run had, kept when the next attempt starts. */
+export const attemptTag = (attempt: number, key: string): string => `track.attempt.${attempt}.${key}`;

@@ -1,0 +1,40 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { StoreError } from "../errors.ts";
+
+export type TrackingUri =
+  /** `path` is absolute. */
+  { readonly kind: "sqlite"; readonly path: string } | { readonly kind: "rest"; readonly url: string };
+
+const kinds = "sqlite:///relative.db, sqlite:////absolute.db, http:// or https://";
+
+/** MLflow's forms of a tracking URI; a relative SQLite path is taken from `cwd`. */
+export function parseTrackingUri(text: string, cwd: string = process.cwd()): TrackingUri {
+  if (/^https?:\/\//u.test(text)) return { kind: "rest", url: text };
+  const sqlite = /^sqlite(?:\+[a-z0-9]+)?:\/\/(?:\/(.*))?$/u.exec(text);
+  if (sqlite === null) throw unknownKind(text);
+  const path = sqlite[1] ?? "";
+  if (path === "" || path === ":memory:") throw unknownKind(text);
+  return { kind: "sqlite", path: existingSpelling(resolve(cwd, path)) };
+}
+
+/** SQLAlchemy 2.1 decodes `%20`, 2.0 does not: the raw file if it exists, else the decoded one if that exists (contract 4.1). */
+function existingSpelling(path: string): string {
+  if (!path.includes("%") || existsSync(path)) return path;
+  const decoded = decodeOrSame(path);
+  return existsSync(decoded) ? decoded : path;
+}
+
+function decodeOrSame(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch (error) {
+    if (error instanceof URIError) return path;
+    throw error;
+  }
+}
+
+function unknownKind(text: string): StoreError {
+  const shown = text.replace(/\/\/[^/@]*@/u, "//***@");
+  return new StoreError("INVALID_PARAMETER_VALUE", `unknown kind of tracking URI: ${shown}`, { hint: `use ${kinds}` });
+}

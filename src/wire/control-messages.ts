@@ -1,0 +1,57 @@
+import type { ProcessOutcome } from "../entities/process-outcome.ts";
+import type { RunStatus } from "../entities/run-status.ts";
+import type { ProcessIdentity } from "./journal-header.ts";
+
+/** What the wrapper reads along while the command runs. */
+export type ConsoleSource =
+  /** The wrapper appends the raw bytes to the journal's `console.raw`. */
+  | { readonly kind: "spool" }
+  /** The command writes regular files itself; the recorder reads them along from these offsets (bytes). */
+  | { readonly kind: "files"; readonly files: readonly { readonly path: string; readonly offset: number }[] }
+  | { readonly kind: "none"; readonly reason?: string };
+
+/** From the wrapper to the recorder, over Node's own IPC channel. Its end without an outcome means that the wrapper died. */
+export type WrapperMessage =
+  /** The first message; the listening Unix server comes with it as its handle. */
+  | { readonly type: "hello"; readonly journalFolder: string; readonly socketPath: string; readonly verbose: boolean }
+  /** A connection that the wrapper's copy of the server accepted; the socket comes as its handle. */
+  | { readonly type: "connection" }
+  | { readonly type: "started"; readonly command: ProcessIdentity; readonly console: ConsoleSource }
+  | { readonly type: "outcome"; readonly outcome: OutcomeRecord };
+
+/** Also the content of the journal's `outcome.json`. */
+export interface OutcomeRecord {
+  readonly outcome: ProcessOutcome;
+  /** ms since the epoch. */
+  readonly endTime: number;
+  /** `--timeout` ran out, whatever the command then did. */
+  readonly timedOut: boolean;
+  /** Kernel's count of OOM kills in the command's cgroup went up while it ran. */
+  readonly oomKilled: boolean;
+}
+
+export interface RunSummary {
+  readonly status: RunStatus;
+  readonly runName: string;
+  readonly experimentName?: string;
+  /** Latest value of a few metrics that are not `system/`. */
+  readonly metrics: readonly (readonly [key: string, value: number])[];
+  readonly peakMemoryMegabytes?: number;
+  /** Mean utilisation of each GPU, percent. */
+  readonly gpuUtilization: readonly (readonly [index: number, percent: number])[];
+  /** Entries that are not in the store yet. */
+  readonly pendingEntries: number;
+  readonly refusedEntries: number;
+}
+
+/** From the recorder to the wrapper. */
+export type RecorderMessage =
+  /** The journal is claimed and the socket is served. */
+  | { readonly type: "ready" }
+  /** Every 2 s: the event loop is alive. */
+  | { readonly type: "alive" }
+  /** One line for the user; the wrapper prints it behind `track: ` unless `--quiet`. */
+  | { readonly type: "notice"; readonly text: string }
+  | { readonly type: "progress"; readonly pendingEntries: number }
+  /** All of this attempt is stored (or, when `pendingEntries` > 0, can't be for now). */
+  | { readonly type: "done"; readonly summary: RunSummary };

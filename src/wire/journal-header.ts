@@ -1,0 +1,77 @@
+import type { ExperimentReference } from "../entities/journal-entry.ts";
+import type { Param } from "../entities/param.ts";
+import type { Tag } from "../entities/tag.ts";
+
+/** A process as a later command can recognise it: the pid alone is reused. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Field 22 of /proc/<pid>/stat, clock ticks since boot. */
+  readonly startTicks: number;
+}
+
+/** Where a journal was written; only journals of the same place may be replayed without being asked for. */
+export interface Place {
+  readonly host: string;
+  readonly machineId: string;
+  readonly bootId: string;
+  /** The link text of /proc/self/ns/pid. */
+  readonly pidNamespace: string;
+}
+
+/**
+ * `header.json` of a journal folder: all that is needed to create the run (or to resume it) if no recorder ever came up.
+ * Written once by the wrapper before the command starts, 0600, secrets masked by the recorder's rules.
+ */
+export interface JournalHeader {
+  readonly version: 1;
+  /** Without userinfo or secrets; absolute. */
+  readonly trackingUri: string;
+  readonly runId: string;
+  readonly attempt: number;
+  /** `true`: the run exists and is continued; `false`: it is created. */
+  readonly isResumed: boolean;
+  readonly createId: string;
+  readonly experiment: ExperimentReference;
+  /** For a resumed run: the new name, if the user gave one. */
+  readonly runName?: string;
+  readonly userId: string;
+  /** ms since the epoch, of this attempt. */
+  readonly startTime: number;
+  /** The user's tags, parent, description and our own that are known before the start. */
+  readonly tags: readonly Tag[];
+  readonly params: readonly Param[];
+  readonly command: readonly string[];
+  readonly cwd: string;
+  readonly place: Place;
+  readonly wrapper: ProcessIdentity;
+  readonly survive: boolean;
+  readonly redact: boolean;
+  readonly sampling: SamplingSettings;
+  readonly consoleLimitBytes: number;
+}
+
+export interface SamplingSettings {
+  readonly enabled: boolean;
+  /** Seconds between samples; absent: adaptive (1 s in the first minute, then 10 s). */
+  readonly intervalSeconds?: number;
+  /** MLFLOW_SYSTEM_METRICS_NODE_ID: put between `system/` and the key. */
+  readonly nodeId?: string;
+}
+
+/** Names inside a journal folder. */
+export const journalFiles = {
+  header: "header.json",
+  /** Process identity of the command, written by the wrapper after the spawn. */
+  command: "command.json",
+  /** How the command ended, written by the wrapper. */
+  outcome: "outcome.json",
+  /** The append file, `$TRACK_LOG`. */
+  appendFile: "log",
+  /** Raw bytes of the captured console output, written by the wrapper. */
+  console: "console.raw",
+  /** Position of the drain. */
+  cursor: "cursor.json",
+  spool: "spool",
+  /** Entries that the store refused for good. */
+  refused: "refused.ndjson",
+} as const;
