@@ -1,0 +1,43 @@
+/** How console output is captured; cli.md says what `auto` decides. */
+export type CaptureMode = "auto" | "pty" | "pipe" | "off";
+
+export const captureModes: readonly CaptureMode[] = ["auto", "pty", "pipe", "off"];
+
+/** A `key=value` as typed, split at the first `=`. */
+export type KeyValue = readonly [key: string, value: string];
+
+/**
+ * What was typed after `track run`, parsed but not merged with the environment: an absent field was not typed.
+ * `params` holds each key once; in `tags` the last of a repeated key wins.
+ */
+export interface RunOptions {
+  readonly experimentName?: string;
+  readonly experimentId?: string;
+  readonly runName?: string;
+  readonly tags: readonly KeyValue[];
+  readonly params: readonly KeyValue[];
+  readonly description?: string;
+  readonly runId?: string;
+  readonly parentRunId?: string;
+  readonly nested?: boolean;
+  readonly trackingUri?: string;
+  readonly systemMetrics?: boolean;
+  readonly samplingIntervalSeconds?: number;
+  readonly capture?: CaptureMode;
+  readonly timeoutMs?: number;
+  readonly graceMs?: number;
+  readonly survive?: boolean;
+  readonly strict?: boolean;
+  readonly syncTimeoutMs?: number;
+  readonly consoleLimitBytes?: number;
+  readonly redact?: boolean;
+  readonly runIdFile?: string;
+  readonly summaryFile?: string;
+  readonly quiet?: boolean;
+}
+
+/** What was typed after `track resume`. */
+export interface ResumeOptions extends Omit<RunOptions, "runId"> {
+  /** Go on although the run seems to be alive. */
+  readonly force?: boolean;
+}
