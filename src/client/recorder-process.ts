@@ -1,0 +1,136 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Server, Socket } from "node:net";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { RecorderMessage, WrapperMessage } from "../wire/control-messages.ts";
+
+export interface RecorderProcessOptions {
+  readonly hello: WrapperMessage & { readonly type: "hello" };
+  /** Handed over with the hello, so that it outlives this process. */
+  readonly server?: Server;
+  readonly env: Readonly<Record<string, string>>;
+  /** Descriptors that only the command may inherit, as `fd` and link text. */
+  readonly foreignDescriptors?: readonly (readonly [fd: number, link: string])[];
+  onMessage(message: RecorderMessage): void;
+  /** The recorder failed three times: recording goes no further than the journal. */
+  onGivenUp(): void;
+}
+
+const silentSecondsAllowed = 10;
+const failuresAllowed = 3;
+
+/**
+ * The recorder as its starter sees it: started, told what happened so far, started again when it dies or is silent for
+ * 10 s, given up after the third failure. Nothing here throws: a recorder that cannot be had must not hurt the command.
+ */
+export class RecorderProcess {
+  readonly #options: RecorderProcessOptions;
+  readonly #said: WrapperMessage[] = [];
+  readonly #waiting: Socket[] = [];
+  #process: ChildProcess | undefined;
+  #watch: NodeJS.Timeout | undefined;
+  #silentSeconds = 0;
+  #failures = 0;
+  #isDone = false;
+
+  constructor(options: RecorderProcessOptions) {
+    this.#options = options;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  get isGivenUp(): boolean {
+    return this.#failures >= failuresAllowed;
+  }
+
+  /** Starts the recorder; what was said before is repeated to every later one. */
+  start(): void {
+    try {
+      this.#spawn();
+    } catch {
+      // No process could be made (EAGAIN, ENOMEM, EMFILE): counts as one failure of the recorder.
+      this.#fail();
+    }
+    this.#watch ??= setInterval(() => this.#countSilence(), 1000).unref();
+  }
+
+  tell(message: WrapperMessage): void {
+    this.#said.push(message);
+    this.#send(message);
+  }
+
+  /** Passes on a connection that this process's copy of the server accepted. */
+  handConnection(socket: Socket): void {
+    if (this.#process === undefined) this.#waiting.push(socket);
+    else this.#send({ type: "connection" }, socket);
+  }
+
+  /** No further restarts: all is stored, or the starter is leaving. */
+  release(): void {
+    this.#isDone = true;
+    clearInterval(this.#watch);
+  }
+
+  #spawn(): void {
+    const { entry, arguments: nodeArguments } = recorderEntry();
+    const foreign = (this.#options.foreignDescriptors ?? []).map(([fd, link]) => `${fd}=${link}`);
+    const child = spawn(process.execPath, [...nodeArguments, entry, ...foreign], {
+      detached: true,
+      cwd: "/",
+      stdio: ["ignore", "ignore", "ignore", "ipc"],
+      env: this.#options.env,
+    });
+    this.#process = child;
+    this.#silentSeconds = 0;
+    child.on("message", (message) => this.#hear(child, message as RecorderMessage));
+    child.on("error", () => this.#lose(child));
+    child.on("exit", () => this.#lose(child));
+    child.unref();
+    this.#send(this.#options.hello, this.#options.server);
+    for (const message of this.#said) this.#send(message);
+    for (const socket of this.#waiting.splice(0)) this.#send({ type: "connection" }, socket);
+  }
+
+  #hear(child: ChildProcess, message: RecorderMessage): void {
+    if (child !== this.#process) return;
+    this.#silentSeconds = 0;
+    this.#options.onMessage(message);
+  }
+
+  #lose(child: ChildProcess): void {
+    if (child !== this.#process) return;
+    this.#process = undefined;
+    if (!this.#isDone) this.#fail();
+  }
+
+  #fail(): void {
+    this.#failures += 1;
+    if (this.isGivenUp) {
+      this.release();
+      this.#options.onGivenUp();
+    } else {
+      setTimeout(() => this.start(), 100 * this.#failures).unref();
+    }
+  }
+
+  // Counted in ticks of this process, not by the clock: after a suspend both sides were asleep.
+  #countSilence(): void {
+    this.#silentSeconds += 1;
+    if (this.#silentSeconds < silentSecondsAllowed || this.#process === undefined) return;
+    this.#process.kill("SIGKILL");
+  }
+
+  #send(message: WrapperMessage, handle?: Server | Socket): void {
+    // A channel that is closed by now belongs to a recorder that died: its successor is told everything again.
+    if (this.#process?.connected === true) this.#process.send(message, handle, () => {});
+  }
+}
+
+/** The recorder's program lies beside this one: a chunk of the bundle, or the source when run from a checkout. */
+function recorderEntry(): { readonly entry: string; readonly arguments: readonly string[] } {
+  const here = fileURLToPath(import.meta.url);
+  if (here.endsWith(".ts")) return { entry: join(dirname(here), "../recorder/recorder-main.ts"), arguments: [] };
+  return { entry: join(dirname(here), "recorder.mjs"), arguments: [] };
+}

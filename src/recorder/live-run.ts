@@ -1,0 +1,204 @@
+import type { MetricTuple, StoreOperation } from "../entities/journal-entry.ts";
+import type { LogBatchRecord } from "../entities/log-record.ts";
+import type { Run } from "../entities/run.ts";
+import { attemptTag } from "../entities/tag-keys.ts";
+import { truncateParamValue, truncateTagValue } from "../entities/validation.ts";
+import { invalidParameter } from "../errors.ts";
+import type { SecretMasker } from "../wire/redact.ts";
+import { numberFromJson, numberToJson } from "../wire/rest-json.ts";
+import { PendingBatch } from "./pending-batch.ts";
+
+/** A source of what is said: two values of one param from one speaker are a conflict, from two they are kept both. */
+export type Speaker = object;
+
+export interface LiveRunOptions {
+  readonly runId: string;
+  readonly attempt: number;
+  readonly masker: SecretMasker;
+  /** Writes one entry to the journal. */
+  append(operation: StoreOperation, logOffset?: number): void;
+  /** One line for the user, once per kind. */
+  warn(kind: string, text: string): void;
+  now(): number;
+}
+
+interface KnownParam {
+  readonly value: string;
+  /** Absent: said before this attempt, or by a speaker that is gone. */
+  readonly speaker?: Speaker;
+}
+
+interface LatestMetric {
+  value: number;
+  timestamp: number;
+  step: number;
+}
+
+/** Entries of this many points are one write to the journal, whatever the socket delivers. */
+const pointsPerEntry = 2000;
+
+/**
+ * The run as it is known while it lives: everything said goes through here, is masked, checked against write-once
+ * params, collected, and journaled; reads of what is not stored yet are answered from here.
+ */
+export class LiveRun {
+  readonly #options: LiveRunOptions;
+  readonly #params = new Map<string, KnownParam>();
+  readonly #tags = new Map<string, string>();
+  readonly #metrics = new Map<string, LatestMetric>();
+  readonly #pending = new Map<string, PendingBatch>();
+  #own: PendingBatch;
+  #maskedNames = new Set<string>();
+
+  constructor(options: LiveRunOptions) {
+    this.#options = options;
+    this.#own = new PendingBatch(options.runId);
+    this.#pending.set(options.runId, this.#own);
+  }
+
+  get tags(): ReadonlyMap<string, string> {
+    return this.#tags;
+  }
+
+  get metrics(): ReadonlyMap<string, Readonly<LatestMetric>> {
+    return this.#metrics;
+  }
+
+  /** What the store holds of a run that is continued. */
+  seed(run: Run): void {
+    for (const { key, value } of run.data.params) if (!this.#params.has(key)) this.#params.set(key, { value });
+    for (const { key, value } of run.data.tags) if (!this.#tags.has(key)) this.#tags.set(key, value);
+    for (const metric of run.data.metrics) this.#noteMetric(metric.key, metric.value, metric.timestamp, metric.step);
+  }
+
+  /** What an earlier recorder of this journal had written down. */
+  observe(operation: StoreOperation): void {
+    if (operation.op === "create-run") for (const { key, value } of operation.tags) this.#tags.set(key, value);
+    if (operation.op === "delete-tag" && operation.runId === this.#options.runId) this.#tags.delete(operation.key);
+    if (operation.op !== "log-batch" || operation.runId !== this.#options.runId) return;
+    for (const { key, value } of operation.params ?? []) this.#params.set(key, { value });
+    for (const { key, value } of operation.tags ?? []) this.#tags.set(key, value);
+    for (const [key, value, timestamp, step] of operation.metrics ?? []) {
+      this.#noteMetric(key, numberFromJson(value), timestamp, step);
+    }
+  }
+
+  /** Takes in one record, without writing it yet. Throws `StoreError` for a param that conflicts; nothing of the record is kept then. */
+  log(record: LogBatchRecord, speaker?: Speaker): void {
+    const batch = this.#batchOf(record.runId);
+    if (record.params !== undefined) this.#logParams(batch, record.params, speaker);
+    if (record.metrics !== undefined) this.#logMetrics(batch, record.metrics, record);
+    if (record.tags !== undefined) for (const [key, value] of record.tags) this.#logTag(batch, key, value);
+    if (batch.points >= pointsPerEntry) this.commit();
+  }
+
+  /** Writes what was collected as entries of the journal; the last of them says how far the append file is taken in. */
+  commit(logOffset?: number): void {
+    let isOffsetSaid = logOffset === undefined;
+    for (const batch of this.#pending.values()) {
+      const operation = batch.take();
+      if (operation === undefined) continue;
+      this.#options.append(operation, batch === this.#own ? logOffset : undefined);
+      if (batch === this.#own) isOffsetSaid = true;
+    }
+    if (!isOffsetSaid) this.#options.append({ op: "log-batch", runId: this.#options.runId }, logOffset);
+    if (this.#pending.size > 1) this.#forgetOthers();
+  }
+
+  /** Writes any other operation, in order with what was collected. */
+  write(operation: StoreOperation): void {
+    this.commit();
+    this.observe(operation);
+    this.#options.append(operation);
+  }
+
+  #forgetOthers(): void {
+    this.#pending.clear();
+    this.#pending.set(this.#options.runId, this.#own);
+  }
+
+  #batchOf(runId: string | undefined): PendingBatch {
+    if (runId === undefined || runId === this.#options.runId) return this.#own;
+    const known = this.#pending.get(runId);
+    if (known !== undefined) return known;
+    const batch = new PendingBatch(runId);
+    this.#pending.set(runId, batch);
+    return batch;
+  }
+
+  #logMetrics(batch: PendingBatch, metrics: NonNullable<LogBatchRecord["metrics"]>, record: LogBatchRecord): void {
+    const timestamp = record.timestamp ?? this.#options.now();
+    const step = record.step ?? 0;
+    for (const [key, value] of metrics) {
+      const tuple: MetricTuple = [key, Number.isFinite(value) ? value : numberToJson(value), timestamp, step];
+      batch.metrics.push(tuple);
+      if (batch === this.#own) this.#noteMetric(key, value, timestamp, step);
+    }
+  }
+
+  // MLflow's rule for latest_metrics: the greatest (step, timestamp, value), NaN compared as 0.
+  #noteMetric(key: string, value: number, timestamp: number, step: number): void {
+    const known = this.#metrics.get(key);
+    if (known === undefined) {
+      this.#metrics.set(key, { value, timestamp, step });
+      return;
+    }
+    if (step < known.step || (step === known.step && timestamp < known.timestamp)) return;
+    if (step === known.step && timestamp === known.timestamp && !((value || 0) > (known.value || 0))) return;
+    known.value = value;
+    known.timestamp = timestamp;
+    known.step = step;
+  }
+
+  #logParams(batch: PendingBatch, params: NonNullable<LogBatchRecord["params"]>, speaker?: Speaker): void {
+    const masked = params.map(([key, value]) => [key, this.#clean("param", key, value)] as const);
+    if (batch === this.#own) for (const [key, value] of masked) this.#refuseConflict(key, value, speaker);
+    for (const [key, value] of masked) this.#logParam(batch, key, value, speaker);
+  }
+
+  #refuseConflict(key: string, value: string, speaker: Speaker | undefined): void {
+    const known = this.#params.get(key);
+    if (known === undefined || known.value === value) return;
+    if (speaker === undefined || known.speaker !== speaker) return;
+    throw invalidParameter(
+      `Changing param values is not allowed. Param with key='${key}' was already logged with value='${known.value}' ` +
+        `for run ID='${this.#options.runId}'. Attempted logging new value '${value}'.`,
+    );
+  }
+
+  #logParam(batch: PendingBatch, key: string, value: string, speaker: Speaker | undefined): void {
+    if (batch !== this.#own) {
+      batch.params.set(key, value);
+      return;
+    }
+    const known = this.#params.get(key);
+    if (known === undefined) {
+      this.#params.set(key, { value, ...(speaker && { speaker }) });
+      batch.params.set(key, value);
+    } else if (known.value !== value) {
+      const tag = attemptTag(this.#options.attempt, `param.${key}`);
+      this.#options.warn("param", `param ${key} is ${known.value} already; ${value} is kept as tag ${tag}`);
+      this.#setTag(batch, tag, value);
+    }
+  }
+
+  #logTag(batch: PendingBatch, key: string, value: string): void {
+    this.#setTag(batch, key, this.#clean("tag", key, value));
+  }
+
+  #setTag(batch: PendingBatch, key: string, value: string): void {
+    batch.tags.set(key, value);
+    if (batch === this.#own) this.#tags.set(key, value);
+  }
+
+  #clean(kind: "param" | "tag", key: string, value: string): string {
+    const masked = this.#options.masker.maskKeyValue(key, value);
+    if (masked !== value && !this.#maskedNames.has(key)) {
+      this.#maskedNames.add(key);
+      this.#options.warn("secret", `the value of ${kind} ${key} looks like a secret and is stored as ***`);
+    }
+    const { value: cut, isCut } = kind === "param" ? truncateParamValue(masked) : truncateTagValue(masked);
+    if (isCut) this.#options.warn(`long ${kind}`, `the value of ${kind} ${key} is too long and was cut`);
+    return cut;
+  }
+}
