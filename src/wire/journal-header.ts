@@ -39,6 +39,8 @@ export interface JournalHeader {
   readonly startTime: number;
   /** The user's tags, parent, description and our own that are known before the start. */
   readonly tags: readonly Tag[];
+  /** Keys of tags of the ended attempt that the run has and that are removed when it is continued. */
+  readonly staleTags: readonly string[];
   readonly params: readonly Param[];
   readonly command: readonly string[];
   readonly cwd: string;

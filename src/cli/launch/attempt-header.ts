@@ -1,0 +1,87 @@
+import { mlflowTags, trackTags } from "../../entities/tag-keys.ts";
+import type { Tag } from "../../entities/tag.ts";
+import { truncateParamValue, truncateTagValue } from "../../entities/validation.ts";
+import type { RunSettings } from "../../settings/run-settings.ts";
+import { newRunId, randomHex } from "../../util/ids.ts";
+import { readPlace, readStartTicks } from "../../util/proc.ts";
+import { randomRunName } from "../../util/run-names.ts";
+import { version } from "../../util/version.ts";
+import type { JournalHeader } from "../../wire/journal-header.ts";
+import type { SecretMasker } from "../../wire/redact.ts";
+import { endedAttemptTags, nextAttempt, splitParams, staleTags } from "./previous-attempt.ts";
+import type { Preflight } from "./preflight.ts";
+
+export interface AttemptRequest {
+  readonly settings: RunSettings;
+  readonly preflight: Preflight;
+  readonly command: readonly string[];
+  readonly cwd: string;
+  readonly masker: SecretMasker;
+  readonly userName: string;
+  /** mlflow.source.name and mlflow.source.type. */
+  readonly sourceTags: readonly Tag[];
+  /** JSON of the options given, for `resume`; no secrets. */
+  readonly recordedOptions: string;
+  readonly startTime: number;
+}
+
+/** All that is needed to create the run, or to continue it, with secrets masked. */
+export function attemptHeader(request: AttemptRequest): JournalHeader {
+  const { settings, preflight, masker, startTime } = request;
+  const run = preflight.run;
+  const createId = randomHex(16);
+  const params = settings.params.map(({ key, value }) => ({
+    key,
+    value: truncateParamValue(masker.maskKeyValue(key, value)).value,
+  }));
+  const split = run === undefined ? { params, tags: [] } : splitParams(run, params);
+  const runName = settings.runName ?? (run === undefined ? randomRunName() : undefined);
+  return {
+    version: 1,
+    trackingUri: settings.trackingUri,
+    runId: run?.info.runId ?? newRunId(),
+    attempt: run === undefined ? 1 : nextAttempt(run),
+    isResumed: run !== undefined,
+    createId,
+    experiment: preflight.experiment,
+    ...(runName !== undefined && { runName }),
+    userId: request.userName,
+    startTime,
+    tags: [...initialTags(request, createId), ...split.tags],
+    staleTags: run === undefined ? [] : staleTags(run),
+    params: split.params,
+    command: masker.maskArgv(request.command),
+    cwd: request.cwd,
+    place: readPlace(),
+    wrapper: { pid: process.pid, startTicks: readStartTicks(process.pid) ?? 0 },
+    survive: settings.survive,
+    redact: settings.redact,
+    sampling: settings.sampling,
+    consoleLimitBytes: settings.consoleLimitBytes,
+  };
+}
+
+/** The user's tags override ours and MLflow's context tags, as in MLflow. */
+function initialTags(request: AttemptRequest, createId: string): readonly Tag[] {
+  const { settings, preflight, masker } = request;
+  const run = preflight.run;
+  const context: Record<string, string> = {
+    [mlflowTags.user]: request.userName,
+    ...Object.fromEntries(request.sourceTags.map(({ key, value }) => [key, value])),
+    [trackTags.command]: JSON.stringify(masker.maskArgv(request.command)),
+    [trackTags.cwd]: request.cwd,
+    [trackTags.version]: version,
+    [trackTags.attempt]: String(run === undefined ? 1 : nextAttempt(run)),
+    [trackTags.attemptStartTime]: String(request.startTime),
+    [trackTags.options]: request.recordedOptions,
+  };
+  if (run === undefined) {
+    context[trackTags.createId] = createId;
+    if (settings.parentRunId !== undefined) context[mlflowTags.parentRunId] = settings.parentRunId;
+  }
+  const own = Object.entries(context).map(([key, value]) => ({ key, value }));
+  const given = settings.tags.map(({ key, value }) => ({ key, value: masker.maskKeyValue(key, value) }));
+  const ended = run === undefined ? [] : endedAttemptTags(run);
+  const merged = new Map([...ended, ...own, ...given].map(({ key, value }) => [key, truncateTagValue(value).value]));
+  return Array.from(merged, ([key, value]) => ({ key, value }));
+}

@@ -1,0 +1,50 @@
+import type { ExperimentReference } from "../../entities/journal-entry.ts";
+import { mlflowTags } from "../../entities/tag-keys.ts";
+import type { Environment } from "../../settings/tracking-uri.ts";
+
+export interface ChildEnvironmentRequest {
+  readonly env: Environment;
+  readonly runId: string;
+  readonly attempt: number;
+  readonly trackingUri: string;
+  readonly experiment: ExperimentReference;
+  readonly isSampling: boolean;
+  readonly socketPath?: string;
+  readonly logPath?: string;
+}
+
+/** The command's environment: the caller's own, but for the variables of child-contract.md. */
+export function childEnvironment(request: ChildEnvironmentRequest): Record<string, string> {
+  const { experiment, runId, trackingUri } = request;
+  const changes: Record<string, string | undefined> = {
+    MLFLOW_RUN_ID: runId,
+    MLFLOW_TRACKING_URI: trackingUri,
+    MLFLOW_EXPERIMENT_ID: "experimentId" in experiment ? experiment.experimentId : undefined,
+    MLFLOW_EXPERIMENT_NAME: "experimentId" in experiment ? undefined : experiment.experimentName,
+    MLFLOW_RUN_CONTEXT: runContext(request.env, runId),
+    MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT: request.env["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] ?? "true",
+    TRACK_RUN_ID: runId,
+    TRACK_ATTEMPT: String(request.attempt),
+    TRACK_TRACKING_URI: withoutUserinfo(trackingUri),
+    TRACK_SOCKET: request.socketPath,
+    TRACK_LOG: request.logPath,
+  };
+  if (request.isSampling) changes["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"] = "false";
+  const merged = Object.entries({ ...request.env, ...changes });
+  return Object.fromEntries(merged.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+/** A second run that the command opens becomes a child of this one instead of a stray (contract 2.2). */
+function runContext(env: Environment, runId: string): string {
+  const own = env["MLFLOW_RUN_CONTEXT"];
+  let context: Record<string, unknown> = {};
+  try {
+    const value: unknown = own === undefined || own === "" ? {} : JSON.parse(own);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) context = { ...value };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  return JSON.stringify({ ...context, [mlflowTags.parentRunId]: runId });
+}
+
+const withoutUserinfo = (uri: string): string => uri.replace(/^([a-z+]+:\/\/)[^/@]*@/iu, "$1");
