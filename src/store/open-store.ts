@@ -7,6 +7,8 @@ export interface OpenStoreOptions {
   readonly mode: "read" | "write";
   /** How long a locked database is waited for before `TEMPORARILY_UNAVAILABLE`. */
   readonly busyTimeoutMs?: number;
+  /** SQLite: absolute folder for the artifacts of a database that is created now; default `mlruns` beside the file. */
+  readonly artifactRoot?: string;
 }
 
 /** Opens the store behind a tracking URI. An unknown kind of URI is a user's mistake: `INVALID_PARAMETER_VALUE`. */
