@@ -1,0 +1,60 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { Run } from "../../entities/run.ts";
+import type { RunOrder } from "../../wire/order-by.ts";
+import { parseRunOrderBy } from "../../wire/order-by.ts";
+import { parseRunFilter } from "../../wire/search-filter.ts";
+import type { Page, SearchRunsQuery } from "../tracking-store.ts";
+import { rowToRunInfo, runColumns } from "./rows.ts";
+import type { SqlPiece } from "./search-conditions.ts";
+import { compileRunComparison, experimentIdsJson, runAttributeColumns } from "./search-conditions.ts";
+import { hydrateRuns } from "./search-hydrate.ts";
+import { checkMaxResults, compileViewType, selectPage } from "./search-page.ts";
+
+/**
+ * Runs of the given experiments that fulfil the filter; no experiment, no run. One statement finds the page, a fixed
+ * number fills it. Missing values sort last, NaN before them; ties: start_time DESC, run_id ASC.
+ * A mistake in the query is `INVALID_PARAMETER_VALUE`; errors of SQLite itself pass through.
+ */
+export function searchRuns(db: DatabaseSync, query: SearchRunsQuery): Page<Run> {
+  const maxResults = checkMaxResults(query.maxResults, 0);
+  const comparisons = parseRunFilter(query.filter ?? "");
+  const orders = parseRunOrderBy(query.orderBy ?? []).map(compileRunOrder);
+  const experimentIds = experimentIdsJson(query.experimentIds);
+  const parts = {
+    columns: runColumns,
+    from: {
+      sql: ["runs r", ...orders.map((order) => order.join.sql)].join("\n"),
+      values: orders.flatMap((order) => order.join.values),
+    },
+    where: [
+      { sql: "r.experiment_id IN (SELECT value FROM json_each(?))", values: [experimentIds] },
+      compileViewType("r.lifecycle_stage", query.viewType),
+      ...comparisons.map(compileRunComparison),
+    ],
+    orderBy: [...orders.map((order) => order.terms), "r.start_time DESC", "r.run_uuid"].join(", "),
+  };
+  const { rows, ...next } = selectPage(db, parts, { maxResults, pageToken: query.pageToken });
+  return { items: hydrateRuns(db, rows.map(rowToRunInfo)), ...next };
+}
+
+interface CompiledOrder {
+  readonly join: SqlPiece;
+  readonly terms: string;
+}
+
+const orderTables = { metric: "latest_metrics", param: "params", tag: "tags" } as const;
+
+function compileRunOrder({ field, isDescending }: RunOrder, index: number): CompiledOrder {
+  const direction = isDescending ? " DESC" : "";
+  if (field.entity === "attribute") {
+    const column = `r.${runAttributeColumns[field.key]}`;
+    return { join: { sql: "", values: [] }, terms: `${column} IS NULL, ${column}${direction}` };
+  }
+  const name = `o${index}`;
+  const join = `LEFT JOIN ${orderTables[field.entity]} ${name} ON ${name}."key" = ? AND ${name}.run_uuid = r.run_uuid`;
+  const rank =
+    field.entity === "metric"
+      ? `CASE WHEN ${name}.is_nan = 1 THEN 1 WHEN ${name}.value IS NULL THEN 2 ELSE 0 END`
+      : `${name}.value IS NULL`;
+  return { join: { sql: join, values: [field.key] }, terms: `${rank}, ${name}.value${direction}` };
+}
