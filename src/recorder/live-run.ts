@@ -9,7 +9,7 @@ import { numberFromJson, numberToJson } from "../wire/rest-json.ts";
 import { PendingBatch } from "./pending-batch.ts";
 
 /** A source of what is said: two values of one param from one speaker are a conflict, from two they are kept both. */
-export type Speaker = object;
+export type Speaker = number;
 
 export interface LiveRunOptions {
   readonly runId: string;
@@ -173,7 +173,7 @@ export class LiveRun {
     }
     const known = this.#params.get(key);
     if (known === undefined) {
-      this.#params.set(key, { value, ...(speaker && { speaker }) });
+      this.#params.set(key, { value, ...(speaker !== undefined && { speaker }) });
       batch.params.set(key, value);
     } else if (known.value !== value) {
       const tag = attemptTag(this.#options.attempt, `param.${key}`);
