@@ -1,0 +1,180 @@
+import { runStatuses } from "../../entities/run-status.ts";
+import { type CommandSpec, defineCommand, type TypedOption } from "../command-spec.ts";
+import type { ExperimentsOptions } from "../commands/experiments.ts";
+import type { LsOptions } from "../commands/ls.ts";
+import type { ChangeRunsOptions } from "../commands/rm.ts";
+import type { ShowOptions } from "../commands/show.ts";
+import { commaList, count, oneOf, text, texts } from "../option-values.ts";
+
+interface TrackingUriOption {
+  readonly trackingUri?: string;
+}
+
+const trackingUri: TypedOption<TrackingUriOption> = {
+  field: "trackingUri",
+  flags: "--tracking-uri <uri>",
+  description: "where the runs are (MLFLOW_TRACKING_URI); default: mlflow.db in this folder",
+  parse: text("--tracking-uri"),
+};
+
+const json: TypedOption<{ readonly json?: boolean }> = {
+  field: "json",
+  flags: "--json",
+  description: "one JSON document, in the shape of MLflow's REST API",
+};
+
+const force: TypedOption<ChangeRunsOptions> = {
+  field: "force",
+  flags: "--force",
+  description: "runs that are alive, too",
+};
+
+const listExperiments = {
+  options: [
+    {
+      field: "viewType",
+      flags: "--all",
+      description: "deleted ones, too",
+      value: "ALL",
+    },
+    json,
+    trackingUri,
+  ],
+  defaults: { viewType: "ACTIVE_ONLY" },
+  examples: ["track experiments", "track experiments --json"],
+  invoke: async (context, options) => (await import("../commands/experiments.ts")).listExperiments(context, options),
+} as const satisfies Partial<Parameters<typeof defineCommand<ExperimentsOptions>>[0]>;
+
+export const lookingCommands: readonly CommandSpec[] = [
+  defineCommand<LsOptions>({
+    name: "ls",
+    summary: "list runs, the newest first",
+    options: [
+      {
+        field: "experiments",
+        flags: "-e, --experiment <name>",
+        description: "only runs of this experiment (name or id); repeatable",
+        parse: texts("--experiment"),
+      },
+      {
+        field: "filter",
+        flags: "--filter <filter>",
+        description: "MLflow's filter, such as \"metrics.loss < 0.5 AND params.lr = '0.01'\"",
+        parse: text("--filter"),
+      },
+      {
+        field: "orderBy",
+        flags: "--order-by <key>",
+        description: 'MLflow\'s order, such as "metrics.loss ASC"; repeatable',
+        parse: texts("--order-by"),
+      },
+      {
+        field: "status",
+        flags: "--status <status>",
+        description: "running, scheduled, finished, failed or killed",
+        parse: oneOf("--status", runStatuses),
+      },
+      {
+        field: "limit",
+        flags: "-n, --limit <count>",
+        description: "at most this many; default 20",
+        parse: count("-n"),
+      },
+      { field: "viewType", flags: "--all", description: "deleted runs, too", value: "ALL" },
+      { field: "viewType", flags: "--deleted", description: "only deleted runs", value: "DELETED_ONLY" },
+      {
+        field: "columns",
+        flags: "--columns <list>",
+        description: "such as run_id,name,params.lr,metrics.loss,tags.team",
+        parse: commaList("--columns"),
+      },
+      json,
+      trackingUri,
+    ],
+    defaults: { experiments: [], orderBy: [], limit: 20, viewType: "ACTIVE_ONLY" },
+    examples: [
+      "track ls --experiment digits --status finished",
+      'track ls --filter "metrics.loss < 0.5" --order-by "metrics.loss ASC" -n 5',
+      "track ls --columns run_id,params.lr,metrics.loss | sort -k3 -n",
+    ],
+    invoke: async (context, options) => (await import("../commands/ls.ts")).ls(context, options),
+  }),
+  defineCommand<ShowOptions>({
+    name: "show",
+    summary: "everything about one run",
+    arguments: ["<run>"],
+    options: [json, trackingUri],
+    examples: ["track show @last", "track show 3f1c9a2e --json"],
+    invoke: async (context, options, args) =>
+      (await import("../commands/show.ts")).show(context, options, args[0] ?? ""),
+  }),
+  defineCommand<ChangeRunsOptions>({
+    name: "rm",
+    summary: "delete runs; `track restore` brings them back",
+    arguments: ["<run...>"],
+    options: [force, trackingUri],
+    examples: ["track rm 3f1c9a2e", "track ls --status failed | cut -f1 | xargs track rm"],
+    invoke: async (context, options, args) => (await import("../commands/rm.ts")).rm(context, options, args),
+  }),
+  defineCommand<ChangeRunsOptions>({
+    name: "restore",
+    summary: "bring deleted runs back",
+    arguments: ["<run...>"],
+    options: [force, trackingUri],
+    examples: ["track restore 3f1c9a2e"],
+    invoke: async (context, options, args) => (await import("../commands/restore.ts")).restore(context, options, args),
+  }),
+  defineCommand<ExperimentsOptions>({
+    name: "experiments",
+    summary: "list and manage experiments",
+    ...listExperiments,
+  }),
+  defineCommand<ExperimentsOptions>({ name: "experiments ls", summary: "list experiments", ...listExperiments }),
+  defineCommand<ExperimentsOptions>({
+    name: "experiments create",
+    summary: "create an experiment and print its id",
+    arguments: ["<name>"],
+    options: [
+      {
+        field: "artifactLocation",
+        flags: "--artifact-location <uri>",
+        description: "where its runs keep their artifacts",
+        parse: text("--artifact-location"),
+      },
+      trackingUri,
+    ],
+    examples: ["track experiments create digits"],
+    invoke: async (context, options, args) =>
+      (await import("../commands/experiments.ts")).createExperiment(context, options, args[0] ?? ""),
+  }),
+  defineCommand<ExperimentsOptions>({
+    name: "experiments rename",
+    summary: "give an experiment another name",
+    arguments: ["<experiment>", "<name>"],
+    options: [trackingUri],
+    examples: ["track experiments rename digits mnist"],
+    invoke: async (context, options, args) =>
+      (await import("../commands/experiments.ts")).renameExperiment(context, options, {
+        experiment: args[0] ?? "",
+        name: args[1] ?? "",
+      }),
+  }),
+  defineCommand<ExperimentsOptions>({
+    name: "experiments delete",
+    summary: "delete experiments and their runs; `restore` brings them back",
+    arguments: ["<experiment...>"],
+    options: [trackingUri],
+    examples: ["track experiments delete digits"],
+    invoke: async (context, options, args) =>
+      (await import("../commands/experiments.ts")).deleteExperiments(context, options, args),
+  }),
+  defineCommand<ExperimentsOptions>({
+    name: "experiments restore",
+    summary: "bring deleted experiments back, with their runs",
+    arguments: ["<experiment...>"],
+    options: [trackingUri],
+    examples: ["track experiments restore digits"],
+    invoke: async (context, options, args) =>
+      (await import("../commands/experiments.ts")).restoreExperiments(context, options, args),
+  }),
+];

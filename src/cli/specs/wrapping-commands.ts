@@ -1,0 +1,136 @@
+import { captureModes, type ResumeOptions, type RunOptions } from "../../settings/run-options.ts";
+import { type CommandSpec, defineCommand, type TypedOption } from "../command-spec.ts";
+import { anyText, durationMs, oneOf, paramPairs, seconds, sizeBytes, tagPairs, text } from "../option-values.ts";
+
+/** Options that `run` and `resume` share; cli.md describes each. */
+const sharedOptions: readonly TypedOption<Omit<RunOptions, "runId">>[] = [
+  {
+    field: "experimentName",
+    flags: "-e, --experiment <name>",
+    description: "experiment of the run, created when missing (MLFLOW_EXPERIMENT_NAME)",
+    parse: text("--experiment"),
+  },
+  {
+    field: "experimentId",
+    flags: "--experiment-id <id>",
+    description: "the same by id (MLFLOW_EXPERIMENT_ID)",
+    parse: text("--experiment-id"),
+  },
+  {
+    field: "runName",
+    flags: "-n, --run-name <name>",
+    description: "default: a random name",
+    parse: text("--run-name"),
+  },
+  { field: "tags", flags: "-t, --tag <key=value>", description: "a tag; repeatable", parse: tagPairs("-t") },
+  { field: "params", flags: "-p, --param <key=value>", description: "a param; repeatable", parse: paramPairs("-p") },
+  { field: "description", flags: "--description <text>", description: "what the run is for", parse: anyText },
+  {
+    field: "parentRunId",
+    flags: "--parent-run-id <id>",
+    description: "make the run a child of that run",
+    parse: text("--parent-run-id"),
+  },
+  { field: "nested", flags: "--nested", description: "inside another `track run`: a child of it (default)" },
+  { field: "nested", flags: "--no-nested", description: "inside another `track run`: a run of its own", value: false },
+  {
+    field: "trackingUri",
+    flags: "--tracking-uri <uri>",
+    description: "where to record (MLFLOW_TRACKING_URI); default: mlflow.db in this folder",
+    parse: text("--tracking-uri"),
+  },
+  {
+    field: "systemMetrics",
+    flags: "--system-metrics",
+    description: "sample the machine (default; MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING)",
+  },
+  { field: "systemMetrics", flags: "--no-system-metrics", description: "do not sample the machine", value: false },
+  {
+    field: "samplingIntervalSeconds",
+    flags: "--sampling-interval <s>",
+    description: "seconds between samples (MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL); default: 1, then 10",
+    parse: seconds("--sampling-interval"),
+  },
+  {
+    field: "capture",
+    flags: "--capture <mode>",
+    description: "console output: auto (default), pty, pipe or off",
+    parse: oneOf("--capture", captureModes),
+  },
+  {
+    field: "timeoutMs",
+    flags: "--timeout <duration>",
+    description: "terminate the command after this long (exit code 124)",
+    parse: durationMs("--timeout", { canBeZero: false }),
+  },
+  {
+    field: "graceMs",
+    flags: "--grace <duration>",
+    description: "after --timeout: kill it this much later; default 30s",
+    parse: durationMs("--grace", { canBeZero: true }),
+  },
+  { field: "survive", flags: "--survive", description: "the command outlives a killed track" },
+  { field: "strict", flags: "--strict", description: "do not start the command when recording cannot start" },
+  {
+    field: "syncTimeoutMs",
+    flags: "--sync-timeout <duration>",
+    description: "how long the end may wait for the store; default 30s",
+    parse: durationMs("--sync-timeout", { canBeZero: true }),
+  },
+  {
+    field: "consoleLimitBytes",
+    flags: "--console-limit <size>",
+    description: "cap of the stored console log; default 1GB",
+    parse: sizeBytes("--console-limit"),
+  },
+  { field: "redact", flags: "--no-redact", description: "store secrets too", value: false },
+  {
+    field: "runIdFile",
+    flags: "--run-id-file <file>",
+    description: "write the run id there before the command starts",
+    parse: text("--run-id-file"),
+  },
+  {
+    field: "summaryFile",
+    flags: "--summary-file <file>",
+    description: "write a JSON summary there at the end",
+    parse: text("--summary-file"),
+  },
+  { field: "quiet", flags: "--quiet", description: "do not say anything about the run" },
+];
+
+const runIdOption: TypedOption<RunOptions> = {
+  field: "runId",
+  flags: "--run-id <id>",
+  description: "go on with an existing run (MLFLOW_RUN_ID)",
+  parse: text("--run-id"),
+};
+
+export const wrappingCommands: readonly CommandSpec[] = [
+  defineCommand<RunOptions>({
+    name: "run",
+    summary: "run a command and record it",
+    arguments: ["[command...]"],
+    options: [runIdOption, ...sharedOptions],
+    defaults: { tags: [], params: [] },
+    passThrough: true,
+    examples: [
+      "track run -- python train.py --epochs 5",
+      "track run -e digits -p lr=0.01 -t team=vision python train.py",
+      "track run --timeout 2h --run-name night ./train.sh",
+    ],
+    invoke: async (context, options, args) => (await import("../commands/run.ts")).run(context, options, args),
+  }),
+  defineCommand<ResumeOptions>({
+    name: "resume",
+    summary: "go on with a run: its next attempt",
+    arguments: ["<run>", "[command...]"],
+    options: [{ field: "force", flags: "--force", description: "even if the run seems to be alive" }, ...sharedOptions],
+    defaults: { tags: [], params: [] },
+    examples: ["track resume @last", "track resume 3f1c9a2e -- python train.py --epochs 10"],
+    invoke: async (context, options, args) => {
+      const [run = "", ...command] = args;
+      return (await import("../commands/resume.ts")).resume(context, options, run, command);
+    },
+  }),
+];
