@@ -1,8 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { DatasetInput } from "../../entities/dataset.ts";
-import type { Metric } from "../../entities/metric.ts";
-import type { Param } from "../../entities/param.ts";
-import type { Run, RunInfo } from "../../entities/run.ts";
+import type { Run, RunData, RunInfo } from "../../entities/run.ts";
 import { mlflowTags } from "../../entities/tag-keys.ts";
 import type { Tag } from "../../entities/tag.ts";
 import { metricColumns, rowToDataset, rowToMetric, rowToPair, type SqlRow, toNumber, toText } from "./rows.ts";
@@ -51,8 +49,8 @@ export function readRuns(db: DatabaseSync, infos: readonly RunInfo[]): readonly 
   });
 }
 
-function toData(metrics: readonly SqlRow[] = [], params: readonly SqlRow[] = [], tags: readonly Tag[] = []) {
-  return { metrics: metrics.map(rowToMetric) as Metric[], params: params.map(rowToPair) as Param[], tags };
+function toData(metrics: readonly SqlRow[] = [], params: readonly SqlRow[] = [], tags: readonly Tag[] = []): RunData {
+  return { metrics: metrics.map(rowToMetric), params: params.map(rowToPair), tags };
 }
 
 /** MLflow 1.x wrote the name only as a tag. */

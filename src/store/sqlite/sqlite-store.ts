@@ -1,6 +1,229 @@
+import { dirname, join } from "node:path";
+import type { DatasetInput } from "../../entities/dataset.ts";
+import type { Experiment } from "../../entities/experiment.ts";
+import type { LoggedModel, LoggedModelStatus } from "../../entities/logged-model.ts";
+import type { Metric } from "../../entities/metric.ts";
+import type { Param } from "../../entities/param.ts";
+import type { Run, RunInfo } from "../../entities/run.ts";
+import { mlflowTags } from "../../entities/tag-keys.ts";
+import type { Tag } from "../../entities/tag.ts";
+import {
+  checkArtifactLocation,
+  checkDatasetInput,
+  checkExperimentName,
+  checkExperimentTag,
+  checkKey,
+  checkLoggedModelName,
+  checkMetricNumbers,
+  checkParam,
+  checkRunId,
+  checkRunTag,
+} from "../../entities/validation.ts";
+import { newRunId, randomHex } from "../../util/ids.ts";
 import type { OpenStoreOptions } from "../open-store.ts";
-import type { TrackingStore } from "../tracking-store.ts";
+import type {
+  CreateExperimentRequest,
+  CreateLoggedModelRequest,
+  CreateRunRequest,
+  LogBatchRequest,
+  Page,
+  SearchExperimentsQuery,
+  SearchLoggedModelsQuery,
+  SearchRunsQuery,
+  TrackingStore,
+  UpdateRunRequest,
+} from "../tracking-store.ts";
+import * as experiments from "./experiments.ts";
+import { logBatch } from "./log-batch.ts";
+import * as models from "./logged-models.ts";
+import { readMetricHistory } from "./metric-history.ts";
+import { logInputs, logOutputs } from "./run-inputs.ts";
+import * as runs from "./runs.ts";
+import { searchExperiments } from "./search-experiments.ts";
+import { searchRuns } from "./search-runs.ts";
+import { SqliteConnection } from "./sqlite-connection.ts";
 
-export function openSqliteStore(path: string, options: OpenStoreOptions): Promise<TrackingStore> {
-  return Promise.reject(new Error(`not yet: ${path} ${options.mode}`));
+const defaultBusyTimeoutMs = 20_000;
+
+/** Opens the MLflow database at an absolute path; `write` creates a missing one whole, at the revision of MLflow 3.0. */
+export async function openSqliteStore(path: string, options: OpenStoreOptions): Promise<SqliteStore> {
+  const artifactRoot = options.artifactRoot ?? join(dirname(path), "mlruns");
+  const busyTimeoutMs = options.busyTimeoutMs ?? defaultBusyTimeoutMs;
+  const connection = await SqliteConnection.open(path, { mode: options.mode, busyTimeoutMs, artifactRoot });
+  return new SqliteStore(connection, artifactRoot);
+}
+
+/**
+ * MLflow's SQLite store, row for row: any MLflow 3 reads what is written here, and the other way round.
+ * Calls are carried out in the order they were made. While the database is locked they wait, but never block the event loop for long.
+ */
+export class SqliteStore implements TrackingStore {
+  readonly #connection: SqliteConnection;
+  readonly #artifactRoot: string;
+
+  constructor(connection: SqliteConnection, artifactRoot: string) {
+    this.#connection = connection;
+    this.#artifactRoot = artifactRoot;
+  }
+
+  /** MLflow's revision of the tables at this moment (`alembic_version`); another one than before: MLflow migrated the database. */
+  revision(): string {
+    return this.#connection.revision();
+  }
+
+  async createExperiment(request: CreateExperimentRequest): Promise<string> {
+    checkExperimentName(request.name);
+    if (request.artifactLocation !== undefined) checkArtifactLocation(request.artifactLocation);
+    request.tags?.forEach(checkExperimentTag);
+    return this.#connection.write((db) => experiments.createExperiment(db, request, this.#artifactRoot));
+  }
+
+  getExperiment(experimentId: string): Promise<Experiment> {
+    return this.#connection.read((db) => experiments.getExperiment(db, experimentId));
+  }
+
+  getExperimentByName(name: string): Promise<Experiment | undefined> {
+    return this.#connection.read((db) => experiments.getExperimentByName(db, name));
+  }
+
+  searchExperiments(query: SearchExperimentsQuery): Promise<Page<Experiment>> {
+    return this.#connection.read((db) => searchExperiments(db, query));
+  }
+
+  async renameExperiment(experimentId: string, name: string): Promise<void> {
+    checkExperimentName(name);
+    return this.#connection.write((db) => experiments.renameExperiment(db, experimentId, name));
+  }
+
+  deleteExperiment(experimentId: string): Promise<void> {
+    return this.#connection.write((db) => experiments.deleteExperiment(db, experimentId));
+  }
+
+  restoreExperiment(experimentId: string): Promise<void> {
+    return this.#connection.write((db) => experiments.restoreExperiment(db, experimentId));
+  }
+
+  async setExperimentTag(experimentId: string, tag: Tag): Promise<void> {
+    checkExperimentTag(tag);
+    return this.#connection.write((db) => experiments.setExperimentTag(db, experimentId, tag));
+  }
+
+  deleteExperimentTag(experimentId: string, key: string): Promise<void> {
+    return this.#connection.write((db) => experiments.deleteExperimentTag(db, experimentId, key));
+  }
+
+  async createRun(request: CreateRunRequest): Promise<Run> {
+    const runId = request.runId ?? newRunId();
+    checkRunId(runId);
+    checkRunTag({ key: mlflowTags.runName, value: request.runName });
+    request.tags.forEach(checkRunTag);
+    return this.#connection.write((db) => runs.createRun(db, { ...request, runId }));
+  }
+
+  getRun(runId: string): Promise<Run> {
+    return this.#connection.read((db) => runs.getRun(db, runId));
+  }
+
+  findRunIds(prefix: string, limit: number): Promise<readonly string[]> {
+    return this.#connection.read((db) => runs.findRunIds(db, prefix, limit));
+  }
+
+  async updateRun(runId: string, request: UpdateRunRequest): Promise<RunInfo> {
+    if (request.runName !== undefined) checkRunTag({ key: mlflowTags.runName, value: request.runName });
+    return this.#connection.write((db) => runs.updateRun(db, runId, request));
+  }
+
+  deleteRun(runId: string): Promise<void> {
+    return this.#connection.write((db) => runs.deleteRun(db, runId));
+  }
+
+  restoreRun(runId: string): Promise<void> {
+    return this.#connection.write((db) => runs.restoreRun(db, runId));
+  }
+
+  searchRuns(query: SearchRunsQuery): Promise<Page<Run>> {
+    return this.#connection.read((db) => searchRuns(db, query));
+  }
+
+  async logBatch(runId: string, request: LogBatchRequest): Promise<void> {
+    request.params?.forEach(checkParam);
+    checkMetrics(request.metrics ?? []);
+    request.tags?.forEach(checkRunTag);
+    return this.#connection.write((db) => logBatch(db, runId, request));
+  }
+
+  deleteTag(runId: string, key: string): Promise<void> {
+    return this.#connection.write((db) => runs.deleteRunTag(db, runId, key));
+  }
+
+  getMetricHistory(
+    runId: string,
+    key: string,
+    page: { readonly maxResults?: number; readonly pageToken?: string } = {},
+  ): Promise<Page<Metric>> {
+    return this.#connection.read((db) => readMetricHistory(db, { runId, key, ...page }));
+  }
+
+  async logInputs(runId: string, datasets: readonly DatasetInput[], modelIds: readonly string[]): Promise<void> {
+    datasets.forEach(checkDatasetInput);
+    return this.#connection.write((db) => logInputs(db, runId, datasets, modelIds));
+  }
+
+  logOutputs(runId: string, outputs: readonly { readonly modelId: string; readonly step: number }[]): Promise<void> {
+    return this.#connection.write((db) => logOutputs(db, runId, outputs));
+  }
+
+  async createLoggedModel(request: CreateLoggedModelRequest): Promise<LoggedModel> {
+    const modelId = request.modelId ?? `m-${randomHex(16)}`;
+    checkRunId(modelId);
+    if (request.name !== undefined) checkLoggedModelName(request.name);
+    return this.#connection.write((db) =>
+      models.createLoggedModel(db, { ...request, modelId, name: request.name ?? modelId }),
+    );
+  }
+
+  getLoggedModel(modelId: string): Promise<LoggedModel> {
+    return this.#connection.read((db) => models.getLoggedModel(db, modelId));
+  }
+
+  finalizeLoggedModel(modelId: string, status: LoggedModelStatus): Promise<LoggedModel> {
+    return this.#connection.write((db) => models.finalizeLoggedModel(db, modelId, status));
+  }
+
+  logLoggedModelParams(modelId: string, params: readonly Param[]): Promise<void> {
+    return this.#connection.write((db) => models.logLoggedModelParams(db, modelId, params));
+  }
+
+  setLoggedModelTags(modelId: string, tags: readonly Tag[]): Promise<void> {
+    return this.#connection.write((db) => models.setLoggedModelTags(db, modelId, tags));
+  }
+
+  deleteLoggedModelTag(modelId: string, key: string): Promise<void> {
+    return this.#connection.write((db) => models.deleteLoggedModelTag(db, modelId, key));
+  }
+
+  deleteLoggedModel(modelId: string): Promise<void> {
+    return this.#connection.write((db) => models.deleteLoggedModel(db, modelId));
+  }
+
+  searchLoggedModels(query: SearchLoggedModelsQuery): Promise<Page<LoggedModel>> {
+    return this.#connection.read((db) => models.searchLoggedModels(db, query));
+  }
+
+  /** Carries out what was asked for before, then closes. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#connection.close();
+  }
+}
+
+/** A batch repeats few keys many times: each name is checked once. */
+function checkMetrics(metrics: readonly Metric[]): void {
+  const checkedKeys = new Set<string>();
+  for (const metric of metrics) {
+    if (!checkedKeys.has(metric.key)) {
+      checkKey("metric", metric.key);
+      checkedKeys.add(metric.key);
+    }
+    checkMetricNumbers(metric);
+  }
 }
