@@ -7,6 +7,7 @@ import { parseExperimentFilter } from "../../wire/search-filter.ts";
 import type { Page, SearchExperimentsQuery } from "../tracking-store.ts";
 import { experimentColumns, rowToExperiment, rowToPair, toText } from "./rows.ts";
 import { compileExperimentComparison, experimentIdsJson } from "./search-conditions.ts";
+import { prepareCached } from "./statements.ts";
 import { checkMaxResults, compileViewType, selectPage } from "./search-page.ts";
 
 /**
@@ -40,7 +41,7 @@ function readTags(db: DatabaseSync, experimentIds: readonly string[]): ReadonlyM
   const tags = new Map<string, Tag[]>();
   const sql = `SELECT CAST(experiment_id AS TEXT) AS owner, "key", value FROM experiment_tags
     WHERE experiment_id IN (SELECT value FROM json_each(?)) ORDER BY "key"`;
-  for (const row of experimentIds.length === 0 ? [] : db.prepare(sql).all(experimentIdsJson(experimentIds))) {
+  for (const row of experimentIds.length === 0 ? [] : prepareCached(db, sql).all(experimentIdsJson(experimentIds))) {
     const owner = toText(row["owner"]);
     tags.set(owner, [...(tags.get(owner) ?? []), rowToPair(row)]);
   }

@@ -7,6 +7,7 @@ import { mlflowTags } from "../../entities/tag-keys.ts";
 import type { Tag } from "../../entities/tag.ts";
 import type { SqlRow } from "./rows.ts";
 import { metricColumns, rowToDataset, rowToMetric, rowToPair, toNumber, toText } from "./rows.ts";
+import { prepareCached } from "./statements.ts";
 
 /**
  * Adds latest metrics, params, tags, inputs and outputs to runs, in the order given, with a fixed number of statements.
@@ -16,7 +17,7 @@ export function hydrateRuns(db: DatabaseSync, infos: readonly RunInfo[]): readon
   if (infos.length === 0) return [];
   const ids = JSON.stringify(infos.map((info) => info.runId));
   const list = "(SELECT value FROM json_each(?))";
-  const read = (sql: string): readonly SqlRow[] => db.prepare(sql).all(ids);
+  const read = (sql: string): readonly SqlRow[] => prepareCached(db, sql).all(ids);
   const metrics = groupRows(
     read(`SELECT ${metricColumns}, m.run_uuid AS owner FROM latest_metrics m WHERE m.run_uuid IN ${list}`),
     rowToMetric,
@@ -71,20 +72,17 @@ function rowToModel(row: SqlRow): { readonly modelId: string; readonly step: num
 }
 
 function readDatasetInputs(db: DatabaseSync, runIds: string): ReadonlyMap<string, readonly DatasetInput[]> {
-  const rows = db
-    .prepare(
-      `SELECT i.destination_id AS owner, i.input_uuid, d.name, d.digest, d.dataset_source_type, d.dataset_source,
+  const sql = `SELECT i.destination_id AS owner, i.input_uuid, d.name, d.digest, d.dataset_source_type, d.dataset_source,
          d.dataset_schema, d.dataset_profile
        FROM inputs i JOIN datasets d ON d.dataset_uuid = i.source_id
        WHERE i.destination_type = 'RUN' AND i.source_type = 'DATASET'
-         AND i.destination_id IN (SELECT value FROM json_each(?)) ORDER BY i.rowid`,
-    )
-    .all(runIds);
+         AND i.destination_id IN (SELECT value FROM json_each(?)) ORDER BY i.rowid`;
+  const rows = prepareCached(db, sql).all(runIds);
   if (rows.length === 0) return new Map();
   const inputIds = JSON.stringify(rows.map((row) => toText(row["input_uuid"])));
   const tagSql = `SELECT name AS "key", value, input_uuid AS owner FROM input_tags
     WHERE input_uuid IN (SELECT value FROM json_each(?))`;
-  const tags = groupRows(db.prepare(tagSql).all(inputIds), rowToPair);
+  const tags = groupRows(prepareCached(db, tagSql).all(inputIds), rowToPair);
   return groupRows(rows, (row) => ({ dataset: rowToDataset(row), tags: tags.get(toText(row["input_uuid"])) ?? [] }));
 }
 
