@@ -1,0 +1,27 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+export interface MlflowVersion {
+  /** Folder below `.venv`. */
+  readonly name: string;
+  readonly version: string;
+  readonly requirements: readonly string[];
+}
+
+/** The oldest 3.x line and the newest that pip installs; up to 3.8.1 MLflow cannot import SQLAlchemy 2.1. */
+export const mlflowVersions: readonly MlflowVersion[] = [
+  { name: "mlflow-3.1.4", version: "3.1.4", requirements: ["mlflow==3.1.4", "sqlalchemy<2.1"] },
+  { name: "mlflow-3.17.2", version: "3.17.2", requirements: ["mlflow==3.17.2"] },
+];
+
+export const newestMlflow: MlflowVersion = mlflowVersions.at(-1) as MlflowVersion;
+
+const root = resolve(import.meta.dirname, "../..");
+
+/** A program of that version's virtual environment, such as `python` or `mlflow`. */
+export const venvProgram = (version: MlflowVersion, program: string): string =>
+  join(root, ".venv", version.name, "bin", program);
+
+/** False only where the installation was impossible, which global-setup has said; never under CI. */
+export const isInstalled = (version: MlflowVersion): boolean =>
+  existsSync(join(root, ".venv", version.name, "track-complete"));
