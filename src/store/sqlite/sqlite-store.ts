@@ -20,6 +20,7 @@ import {
   checkRunTag,
 } from "../../entities/validation.ts";
 import { newRunId, randomHex } from "../../util/ids.ts";
+import type { MetricSummaries, MetricSummary } from "../metric-summaries.ts";
 import type { OpenStoreOptions } from "../open-store.ts";
 import type {
   CreateExperimentRequest,
@@ -40,6 +41,7 @@ import { readMetricHistory } from "./metric-history.ts";
 import { logInputs, logOutputs } from "./run-inputs.ts";
 import * as runs from "./runs.ts";
 import { searchExperiments } from "./search-experiments.ts";
+import { readMetricSummaries } from "./search-metric-summaries.ts";
 import { searchRuns } from "./search-runs.ts";
 import { SqliteConnection } from "./sqlite-connection.ts";
 
@@ -57,7 +59,7 @@ export async function openSqliteStore(path: string, options: OpenStoreOptions): 
  * MLflow's SQLite store, row for row: any MLflow 3 reads what is written here, and the other way round.
  * Calls are carried out in the order they were made. While the database is locked they wait, but never block the event loop for long.
  */
-export class SqliteStore implements TrackingStore {
+export class SqliteStore implements TrackingStore, MetricSummaries {
   readonly #connection: SqliteConnection;
   readonly #artifactRoot: string;
 
@@ -162,6 +164,10 @@ export class SqliteStore implements TrackingStore {
     page: { readonly maxResults?: number; readonly pageToken?: string } = {},
   ): Promise<Page<Metric>> {
     return this.#connection.read((db) => readMetricHistory(db, { runId, key, ...page }));
+  }
+
+  getMetricSummaries(runId: string, options: { readonly seriesLength: number }): Promise<readonly MetricSummary[]> {
+    return this.#connection.read((db) => readMetricSummaries(db, runId, options.seriesLength));
   }
 
   async logInputs(runId: string, datasets: readonly DatasetInput[], modelIds: readonly string[]): Promise<void> {
