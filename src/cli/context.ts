@@ -1,3 +1,4 @@
+import { createReadStream } from "node:fs";
 import { TrackError } from "../errors.ts";
 import { type Environment, resolveTrackingUri } from "../settings/tracking-uri.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
@@ -18,6 +19,8 @@ export interface Context {
   trackingUri(option?: string): string;
   /** Opens the store behind `trackingUri(option)`; the caller disposes of it. `read` creates and changes nothing. */
   openStore(mode: "read" | "write", trackingUriOption?: string): Promise<TrackingStore>;
+  /** Standard input to its end, read from the descriptor itself. */
+  stdin(): AsyncIterable<Uint8Array>;
 }
 
 export interface ContextParts {
@@ -25,6 +28,7 @@ export interface ContextParts {
   readonly cwd?: string;
   readonly io?: Io;
   readonly now?: () => number;
+  readonly stdin?: () => AsyncIterable<Uint8Array>;
 }
 
 /** The process's own context; each part can be replaced. Cheap: nothing is opened or looked up before it is asked for. */
@@ -38,12 +42,17 @@ export function createContext(parts: ContextParts = {}): Context {
     },
     now: parts.now ?? Date.now,
     trackingUri: (option) => resolveTrackingUri(option, env, context.cwd),
+    stdin: parts.stdin ?? readStdin,
     openStore: async (mode, option) => {
       const { openTrackingStore } = await import("../store/open-store.ts");
       return openTrackingStore(context.trackingUri(option), { mode });
     },
   };
   return context;
+}
+
+function readStdin(): AsyncIterable<Uint8Array> {
+  return createReadStream("", { fd: 0, autoClose: false });
 }
 
 function currentFolder(): string {

@@ -20,7 +20,7 @@ export const anyText: ValueParser<string> = (given) => given;
 /** Each use adds one. */
 export function texts(option: string): ValueParser<readonly string[]> {
   const one = text(option);
-  return (given, previous) => [...listOf<string>(previous), one(given, undefined)];
+  return (given, previous) => [...((previous ?? []) as readonly string[]), one(given, undefined)];
 }
 
 /** `a,b,c`, blanks around the commas ignored. */
@@ -36,7 +36,7 @@ export function commaList(option: string): ValueParser<readonly string[]> {
 export function tagPairs(option: string): ValueParser<readonly KeyValue[]> {
   return (given, previous) => {
     const pair = keyValue(option, given);
-    return [...listOf<KeyValue>(previous).filter(([key]) => key !== pair[0]), pair];
+    return [...pairsOf(previous).filter(([key]) => key !== pair[0]), pair];
   };
 }
 
@@ -44,7 +44,7 @@ export function tagPairs(option: string): ValueParser<readonly KeyValue[]> {
 export function paramPairs(option: string): ValueParser<readonly KeyValue[]> {
   return (given, previous) => {
     const [key, value] = keyValue(option, given);
-    const pairs = listOf<KeyValue>(previous);
+    const pairs = pairsOf(previous);
     const earlier = pairs.find((pair) => pair[0] === key);
     if (earlier === undefined) return [...pairs, [key, value]];
     if (earlier[1] === value) return pairs;
@@ -89,6 +89,14 @@ export function count(option: string): ValueParser<number> {
   };
 }
 
+/** A whole number, negative ones too. */
+export function integer(option: string): ValueParser<number> {
+  return (given) => {
+    if (/^[+-]?\d{1,19}$/u.test(given) && Number.isSafeInteger(Number(given))) return Number(given);
+    throw new UsageError(`${option} is not a whole number: ${given}`);
+  };
+}
+
 /** One of `values`, in any case of letters. */
 export function oneOf<Value extends string>(option: string, values: readonly Value[]): ValueParser<Value> {
   return (given) => {
@@ -106,7 +114,7 @@ function keyValue(option: string, given: string): KeyValue {
   throw new UsageError(`${option} is not key=value: ${given}`, { hint });
 }
 
-/** The accumulated value of an option, which only its own parser has made. */
-function listOf<Item>(previous: unknown): readonly Item[] {
-  return (previous ?? []) as readonly Item[];
+/** What the parsers of a repeatable option have made so far: nothing else ever is in its field. */
+function pairsOf(previous: unknown): readonly KeyValue[] {
+  return (previous ?? []) as readonly KeyValue[];
 }
