@@ -1,0 +1,28 @@
+import { isTransient, StoreError } from "../errors.ts";
+import { hasCode, messageOf } from "../util/error-code.ts";
+import { hasCodeOf } from "./replay.ts";
+
+const firstMs = 50;
+const transientLimitMs = 2000;
+/** For what rarely heals by itself: a database of a newer schema, missing credentials. */
+const otherLimitMs = 30_000;
+
+/** Surroundings that an artifact repository may report as the system does. */
+const surroundings = ["ENOSPC", "EDQUOT", "EIO", "EMFILE", "ENFILE", "EAGAIN", "EBUSY", "ESTALE", "ETIMEDOUT"];
+
+/** The entry is not to blame: the store or disk is away, or wants credentials. */
+export function isWorthWaiting(error: unknown): boolean {
+  return isTransient(error) || hasCodeOf(error, "UNAUTHENTICATED") || hasCode(error, ...surroundings);
+}
+
+/** Any error as a store's; what is none is a bug, `INTERNAL_ERROR`. */
+export function refusalOf(error: unknown): StoreError {
+  return error instanceof StoreError ? error : new StoreError("INTERNAL_ERROR", messageOf(error), { cause: error });
+}
+
+/** 50 ms doubling to 2 s (30 s for errors that are not transient), and up to a quarter more, so that many recorders do not come at once. */
+export function retryDelayMs(error: unknown, attempt: number): number {
+  const limit = isTransient(error) ? transientLimitMs : otherLimitMs;
+  const delay = Math.min(firstMs * 2 ** Math.min(attempt - 1, 20), limit);
+  return Math.round(delay * (1 + Math.random() / 4));
+}

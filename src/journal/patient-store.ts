@@ -1,0 +1,74 @@
+import type { StoreOperation } from "../entities/journal-entry.ts";
+import type { StoreError } from "../errors.ts";
+import type { TrackingStore } from "../store/tracking-store.ts";
+import type { ApplyContext } from "./apply-operation.ts";
+import { applyOperation } from "./apply-operation.ts";
+import { isWorthWaiting, refusalOf, retryDelayMs } from "./backoff.ts";
+import { Sleeper } from "./sleeper.ts";
+
+/** `stopped`: neither stored nor refused. */
+export type WriteOutcome =
+  | { readonly kind: "stored" | "stopped" }
+  | { readonly kind: "refused"; readonly error: StoreError };
+
+export interface PatientStoreOptions {
+  readonly openStore: () => Promise<TrackingStore>;
+  readonly onOpened: () => void;
+  /** `attempt`: the how manieth failure of this write. */
+  readonly onWaiting: (error: StoreError, retryInMs: number, attempt: number) => void;
+}
+
+/** A store that is opened at the first write and waited for without end while it is locked or away. Nothing that it throws gets out. */
+export class PatientStore {
+  readonly #options: PatientStoreOptions;
+  readonly #sleeper = new Sleeper();
+  #store: TrackingStore | undefined;
+  #isStopped = false;
+
+  constructor(options: PatientStoreOptions) {
+    this.#options = options;
+  }
+
+  async write(operation: StoreOperation, context: ApplyContext): Promise<WriteOutcome> {
+    for (let attempt = 1; !this.#isStopped; attempt += 1) {
+      // A store that cannot be opened is no entry's fault, whatever the error: the journal waits.
+      let isBlameless = true;
+      try {
+        const store = await this.#open();
+        isBlameless = false;
+        await applyOperation(store, operation, context);
+        return { kind: "stored" };
+      } catch (error) {
+        if (!isBlameless && !isWorthWaiting(error)) return { kind: "refused", error: refusalOf(error) };
+        await this.#wait(error, attempt);
+      }
+    }
+    return { kind: "stopped" };
+  }
+
+  /** Ends a wait; writes from now on are `stopped`. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#sleeper.wake();
+  }
+
+  async close(): Promise<void> {
+    const store = this.#store;
+    this.#store = undefined;
+    await store?.[Symbol.asyncDispose]();
+  }
+
+  async #open(): Promise<TrackingStore> {
+    if (this.#store === undefined) {
+      this.#store = await this.#options.openStore();
+      this.#options.onOpened();
+    }
+    return this.#store;
+  }
+
+  async #wait(error: unknown, attempt: number): Promise<void> {
+    const retryInMs = retryDelayMs(error, attempt);
+    this.#options.onWaiting(refusalOf(error), retryInMs, attempt);
+    if (!this.#isStopped) await this.#sleeper.sleep(retryInMs);
+  }
+}
