@@ -211,9 +211,10 @@ function quoteKey(random: Random, key: string): string {
 }
 
 function isLike(value: string, pattern: string): boolean {
-  const source = [...pattern]
-    .map((mark) => (mark === "%" ? "[^]*" : mark === "_" ? "[^]" : mark.replaceAll(/[\\^$.*+?()[\]{}|]/gu, "\\$&")))
-    .join("");
+  const source = pattern
+    .replaceAll(/[\\^$.*+?()[\]{}|]/gu, "\\$&")
+    .replaceAll("%", "[^]*")
+    .replaceAll("_", "[^]");
   return new RegExp(`^${source}$`, "u").test(value);
 }
 

@@ -1,18 +1,19 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { Run } from "../../entities/run.ts";
+import type { Run, RunInfo } from "../../entities/run.ts";
 import type { RunOrder } from "../../wire/order-by.ts";
 import { parseRunOrderBy } from "../../wire/order-by.ts";
 import { parseRunFilter } from "../../wire/search-filter.ts";
 import type { Page, SearchRunsQuery } from "../tracking-store.ts";
-import { rowToRunInfo, runColumns } from "./rows.ts";
+import { rowToRunInfo, runColumns, toText } from "./rows.ts";
 import type { SqlPiece } from "./search-conditions.ts";
 import { compileRunComparison, experimentIdsJson, runAttributeColumns } from "./search-conditions.ts";
 import { hydrateRuns } from "./search-hydrate.ts";
 import { checkMaxResults, compileViewType, selectPage } from "./search-page.ts";
+import { prepareCached } from "./statements.ts";
 
 /**
- * Runs of the given experiments that fulfil the filter; no experiment, no run. One statement finds the page, a fixed
- * number fills it. Missing values sort last, NaN before them; ties: start_time DESC, run_id ASC.
+ * Runs of the given experiments that fulfil the filter; no experiment, no run. One statement finds the page's ids, a
+ * fixed number fills it: call it inside one transaction. Missing values sort last, NaN before them; ties: start_time DESC, run_id ASC.
  * A mistake in the query is `INVALID_PARAMETER_VALUE`; errors of SQLite itself pass through.
  */
 export function searchRuns(db: DatabaseSync, query: SearchRunsQuery): Page<Run> {
@@ -21,7 +22,7 @@ export function searchRuns(db: DatabaseSync, query: SearchRunsQuery): Page<Run> 
   const orders = parseRunOrderBy(query.orderBy ?? []).map(compileRunOrder);
   const experimentIds = experimentIdsJson(query.experimentIds);
   const parts = {
-    columns: runColumns,
+    columns: "r.run_uuid",
     from: {
       sql: ["runs r", ...orders.map((order) => order.join.sql)].join("\n"),
       values: orders.flatMap((order) => order.join.values),
@@ -34,7 +35,17 @@ export function searchRuns(db: DatabaseSync, query: SearchRunsQuery): Page<Run> 
     orderBy: [...orders.map((order) => order.terms), "r.start_time DESC", "r.run_uuid"].join(", "),
   };
   const { rows, ...next } = selectPage(db, parts, { maxResults, pageToken: query.pageToken });
-  return { items: hydrateRuns(db, rows.map(rowToRunInfo)), ...next };
+  const infos = readRunInfos(
+    db,
+    rows.map((row) => toText(row["run_uuid"])),
+  );
+  return { items: hydrateRuns(db, infos), ...next };
+}
+
+/** Apart from the search because SQLite's sorter would carry the wide rows along: a third of the time for the newest 20 runs. */
+function readRunInfos(db: DatabaseSync, runIds: readonly string[]): readonly RunInfo[] {
+  const sql = `SELECT ${runColumns} FROM json_each(?) j CROSS JOIN runs r ON r.run_uuid = j.value ORDER BY j.key`;
+  return prepareCached(db, sql).all(JSON.stringify(runIds)).map(rowToRunInfo);
 }
 
 interface CompiledOrder {
