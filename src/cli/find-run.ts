@@ -18,7 +18,7 @@ export async function findRun(store: Store, name: string): Promise<Run> {
   if (name.startsWith("@")) return findByAge(store, name);
   if (name.length >= shortestPrefix) {
     const ids = await store.findRunIds(name, shownCandidates + 1);
-    if (ids.length > 1 && !ids.includes(name)) throw await ambiguous(store, name, ids);
+    if (ids.length > 1 && !ids.includes(name)) throw await ambiguousIds(store, name, ids);
     const runId = ids.includes(name) ? name : ids[0];
     if (runId !== undefined) return store.getRun(runId);
   }
@@ -48,34 +48,42 @@ export function latestStart(run: Run): number {
 
 async function findByAge(store: Store, name: string): Promise<Run> {
   const nth = name === "@last" ? 1 : /^@[1-9]\d{0,4}$/u.test(name) ? Number(name.slice(1)) : undefined;
-  if (nth === undefined) throw new TrackError(`no such run: ${name}`, { hint: "write @last, @2, @3, ..." });
-  const run = (await newestRuns(store, nth))[nth - 1];
+  if (nth === undefined) throw unknownRun(name, "write @last, @2, @3, ...");
+  const runs = await newestRuns(store, nth);
+  const run = runs[nth - 1];
   if (run !== undefined) return run;
-  throw new TrackError(`no such run: ${name}`, { hint: nth === 1 ? "there is no run yet" : "track ls --limit 100" });
+  throw unknownRun(name, runs.length === 0 ? "there is no run yet" : `there are only ${runs.length} runs`);
 }
 
 async function findByName(store: Store, name: string): Promise<Run> {
-  const runs = name === "" ? [] : await searchByName(store, name);
+  const runs = name === "" ? [] : await searchByName(store, name, "ACTIVE_ONLY");
   const [run] = runs;
-  if (run === undefined) throw new TrackError(`no such run: ${name}`, { hint: hintFor(name) });
-  if (runs.length > 1) throw ambiguousRuns(`${runs.length > shownCandidates ? "many" : runs.length} runs`, name, runs);
-  return run;
+  if (run !== undefined && runs.length === 1) return run;
+  if (run !== undefined) throw ambiguousRuns("runs have this name", name, runs);
+  const [deleted] = name === "" ? [] : await searchByName(store, name, "DELETED_ONLY");
+  if (deleted !== undefined) {
+    throw unknownRun(name, `it is deleted: track restore ${deleted.info.runId.slice(0, 8)}`);
+  }
+  const isShort = /^[0-9a-f]+$/u.test(name) && name.length < shortestPrefix;
+  const hint = isShort
+    ? `give ${shortestPrefix} characters of its id or more`
+    : "track ls --all shows the ids and names";
+  throw unknownRun(name, hint);
 }
 
-function hintFor(name: string): string {
-  const isShort = /^[0-9a-f]+$/u.test(name) && name.length < shortestPrefix;
-  return isShort ? `give ${shortestPrefix} characters of its id or more` : "track ls --all shows the ids and names";
+function unknownRun(name: string, hint: string): TrackError {
+  return new TrackError(`no such run: ${name}`, { hint });
 }
 
 /** MLflow's grammar knows no escapes: a name with both quotes in it cannot be asked for, and is compared here. */
-async function searchByName(store: Store, name: string): Promise<readonly Run[]> {
+async function searchByName(store: Store, name: string, viewType: ViewType): Promise<readonly Run[]> {
   const quote = name.includes("'") ? '"' : "'";
-  const limit = shownCandidates + 1;
+  const maxResults = shownCandidates + 1;
   if (!name.includes(quote)) {
-    return searchEverywhere(store, { filter: `attributes.run_name = ${quote}${name}${quote}`, maxResults: limit });
+    return searchEverywhere(store, { filter: `attributes.run_name = ${quote}${name}${quote}`, maxResults, viewType });
   }
-  const all = await searchEverywhere(store, { maxResults: 50_000 });
-  return all.filter((run) => run.info.runName === name).slice(0, limit);
+  const all = await searchEverywhere(store, { maxResults: 50_000, viewType });
+  return all.filter((run) => run.info.runName === name).slice(0, maxResults);
 }
 
 interface Query {
@@ -92,12 +100,12 @@ async function searchEverywhere(store: Store, query: Query): Promise<readonly Ru
   return (await store.searchRuns({ experimentIds, ...query })).items;
 }
 
-async function ambiguous(store: Store, name: string, ids: readonly string[]): Promise<TrackError> {
-  const runs = await Promise.all(ids.slice(0, shownCandidates).map((id) => store.getRun(id)));
-  return ambiguousRuns(`${ids.length > shownCandidates ? "many" : ids.length} run ids begin so`, name, runs);
+async function ambiguousIds(store: Store, name: string, ids: readonly string[]): Promise<TrackError> {
+  return ambiguousRuns("run ids begin so", name, await Promise.all(ids.map((id) => store.getRun(id))));
 }
 
 function ambiguousRuns(what: string, name: string, runs: readonly Run[]): TrackError {
+  const count = runs.length > shownCandidates ? "many" : runs.length;
   const shown = runs.slice(0, shownCandidates).map((run) => `${run.info.runId} (${run.info.runName})`);
-  return new TrackError(`which run? ${what}: ${name}`, { hint: `one of ${shown.join(", ")}` });
+  return new TrackError(`which run? ${count} ${what}: ${name}`, { hint: `one of ${shown.join(", ")}` });
 }

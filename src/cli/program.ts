@@ -44,10 +44,7 @@ function createProgram({ table, groups }: Commands, io: Io, onCommand: OnCommand
     .enablePositionalOptions();
   // Before the children are made: they copy these settings.
   configure(program, io);
-  for (const [name, summary] of Object.entries(groups)) {
-    program.command(name).description(summary);
-  }
-  for (const spec of table) addCommand(program, spec, onCommand);
+  for (const spec of table) addCommand(commandAt(program, spec.name, groups), spec, onCommand);
   return program;
 }
 
@@ -68,8 +65,8 @@ function shortTerm(command: Command): string {
   return new Help().subcommandTerm(command).replace(" [options]", "");
 }
 
-function addCommand(program: Command, spec: CommandSpec, onCommand: OnCommand): void {
-  const command = commandAt(program, spec.name).description(spec.summary);
+function addCommand(command: Command, spec: CommandSpec, onCommand: OnCommand): void {
+  command.description(spec.summary);
   if (spec.passThrough) command.passThroughOptions();
   for (const argument of spec.arguments) command.argument(argument);
   const options: Record<string, unknown> = { ...spec.defaults };
@@ -83,11 +80,12 @@ function addCommand(program: Command, spec: CommandSpec, onCommand: OnCommand): 
   command.action(() => onCommand(spec, { options, args: command.args }));
 }
 
-function commandAt(program: Command, name: string): Command {
+/** The new command of this name; the group of a two-word name is made with its first command. */
+function commandAt(program: Command, name: string, groups: Commands["groups"]): Command {
   const [first = "", second] = name.split(" ");
-  const parent = program.commands.find((command) => command.name() === first);
-  if (second === undefined) return parent ?? program.command(first);
-  return (parent ?? program.command(first)).command(second);
+  if (second === undefined) return program.command(first);
+  const group = program.commands.find((command) => command.name() === first);
+  return (group ?? program.command(first).description(groups[first] ?? "")).command(second);
 }
 
 function addOption(command: Command, spec: OptionSpec, options: Record<string, unknown>): void {

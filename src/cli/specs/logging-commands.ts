@@ -46,7 +46,7 @@ const anyKind: readonly TypedOption<LogCommandOptions>[] = [
 interface LogCommand {
   readonly kind: LogKind;
   readonly summary: string;
-  readonly words: string;
+  readonly words: readonly string[];
   readonly options?: readonly TypedOption<LogCommandOptions>[];
   readonly examples: readonly string[];
 }
@@ -55,34 +55,34 @@ const logCommands: readonly LogCommand[] = [
   {
     kind: "metric",
     summary: "log metrics",
-    words: "<key=value...>",
+    words: ["<key=value...>"],
     options: [step, timestamp],
     examples: ["track log metric loss=0.31 acc=0.9 --step 10"],
   },
   {
     kind: "param",
     summary: "log params, each once",
-    words: "<key=value...>",
+    words: ["<key=value...>"],
     examples: ["track log param lr=0.01 opt=adam"],
   },
-  { kind: "tag", summary: "set tags", words: "<key=value...>", examples: ["track log tag phase=warm-up"] },
+  { kind: "tag", summary: "set tags", words: ["<key=value...>"], examples: ["track log tag phase=warm-up"] },
   {
     kind: "artifact",
     summary: "copy files or folders to the run",
-    words: "<path...>",
+    words: ["<path...>"],
     options: [artifactPath],
     examples: ["track log artifact model.bin plots/ --artifact-path epoch-3"],
   },
   {
     kind: "text",
     summary: "write a text to a file of the run",
-    words: "<artifact-file-and-text...>",
+    words: ["<artifact-file>", "[text]"],
     examples: ['track log text notes/a.txt "it works"', "nvidia-smi | track log text gpu.txt -"],
   },
   {
     kind: "batch",
     summary: "log lines of JSON, as on the socket",
-    words: "[file...]",
+    words: ["[file]"],
     examples: ["track log batch points.ndjson", "./convert | track log batch -"],
   },
 ];
@@ -91,7 +91,7 @@ export const loggingCommands: readonly CommandSpec[] = logCommands.map((command)
   defineCommand<LogCommandOptions>({
     name: `log ${command.kind}`,
     summary: command.summary,
-    arguments: [command.words],
+    arguments: command.words,
     options: [...(command.options ?? []), ...anyKind],
     examples: command.examples,
     invoke: async (context, options, args) => {

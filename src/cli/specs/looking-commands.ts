@@ -113,7 +113,7 @@ export const lookingCommands: readonly CommandSpec[] = [
     summary: "delete runs; `track restore` brings them back",
     arguments: ["<run...>"],
     options: [force, trackingUri],
-    examples: ["track rm 3f1c9a2e", "track ls --status failed | cut -f1 | xargs track rm"],
+    examples: ["track rm 3f1c9a2e", "track rm @last gifted-otter-77 --force"],
     invoke: async (context, options, args) => (await import("../commands/rm.ts")).rm(context, options, args),
   }),
   defineCommand<ChangeRunsOptions>({

@@ -1,0 +1,81 @@
+import { expect, test } from "vitest";
+import { createContext } from "../../src/cli/context.ts";
+import { main } from "../../src/main.ts";
+import { TestIo } from "./test-io.ts";
+
+async function track(argv: readonly string[]) {
+  const io = new TestIo();
+  const exitCode = await main(argv, createContext({ io, env: {}, cwd: "/nowhere" }));
+  return { exitCode, stdout: io.stdout, stderr: io.stderr };
+}
+
+test.each<[string, number, string, string]>([
+  ["lss", 2, "unknown command 'lss'", "did you mean ls?"],
+  ["--frob", 2, "unknown option '--frob'", "track --help"],
+  ["run --frob -- true", 125, "unknown option '--frob'", "track run --help"],
+  ["run --experimnt x -- true", 125, "unknown option '--experimnt'", "did you mean --experiment?"],
+  ["run -e", 125, "option '-e, --experiment <name>' argument missing", "track run --help"],
+  ["run --run-name= true", 125, "--run-name needs a value", ""],
+  ["run -p lr true", 125, "-p is not key=value: lr", "write -p key=value"],
+  ["run -p =1 true", 125, "-p has no key: =1", "write -p key=value"],
+  ["run -t novalue true", 125, "-t is not key=value: novalue", "write -t key=value"],
+  ["run -p lr=1 -p lr=2 true", 125, "param lr is given twice: 1 and 2", "keep one of the two -p lr=..."],
+  ["run --timeout 5x true", 125, "--timeout is not a duration: 5x", "write 90, 90s, 5m, 1h30m, 2d or 500ms"],
+  ["run --timeout 0 true", 125, "--timeout must be more than 0: 0", ""],
+  [
+    "run --sampling-interval -1 true",
+    125,
+    "--sampling-interval is not a duration: -1",
+    "write 90, 90s, 5m, 1h30m, 2d or 500ms",
+  ],
+  [
+    "run --console-limit huge true",
+    125,
+    "--console-limit is not a size: huge",
+    "write 1GB, 500MB, 64MiB or a number of bytes",
+  ],
+  ["run --capture tty true", 125, "--capture is not known: tty", "one of auto, pty, pipe, off"],
+  ["resume", 125, "missing required argument 'run'", "track resume --help"],
+  ["resume a --frob", 125, "unknown option '--frob'", "track resume --help"],
+  ["ls extra", 2, "too many arguments for 'ls'. Expected 0 arguments but got 1: extra.", "track ls --help"],
+  ["ls -n 0", 2, "-n is not a whole number of 1 or more: 0", ""],
+  ["ls -n 1.5", 2, "-n is not a whole number of 1 or more: 1.5", ""],
+  ["ls --status done", 2, "--status is not known: done", "one of RUNNING, SCHEDULED, FINISHED, FAILED, KILLED"],
+  ["ls --columns a,,b", 2, "--columns has an empty element: a,,b", ""],
+  ["show", 2, "missing required argument 'run'", "track show --help"],
+  ["show a b", 2, "too many arguments for 'show'. Expected 1 argument but got 2: a, b.", "track show --help"],
+  ["rm", 2, "missing required argument 'run'", "track rm --help"],
+  [
+    "experiments frob",
+    2,
+    "too many arguments for 'experiments'. Expected 0 arguments but got 1: frob.",
+    "track experiments --help",
+  ],
+  ["experiments rename a", 2, "missing required argument 'name'", "track experiments rename --help"],
+  ["log metrics a=1", 2, "unknown command 'metrics'", "did you mean metric?"],
+  ["log metric --step x a=1", 2, "--step is not a whole number: x", ""],
+])("track %s", async (line, exitCode, message, hint) => {
+  expect(await track(line.split(" "))).toEqual({
+    exitCode,
+    stdout: "",
+    stderr: `track: ${message}\n${hint === "" ? "" : `hint: ${hint}\n`}`,
+  });
+});
+
+test("bare track and a bare group print help and answer 2; asked-for help answers 0", async () => {
+  const bare = await track([]);
+  expect(bare).toMatchObject({ exitCode: 2, stderr: "" });
+  expect(bare.stdout).toContain("run a command and record it");
+  const group = await track(["log"]);
+  expect(group).toMatchObject({ exitCode: 2, stderr: "" });
+  expect(group.stdout).toContain("metric <key=value...>");
+  const help = await track(["run", "--help"]);
+  expect(help).toMatchObject({ exitCode: 0, stderr: "" });
+  expect(help.stdout).toContain("$ track run -- python train.py --epochs 5");
+  expect((await track(["help", "ls"])).stdout).toContain("--order-by");
+});
+
+test("--version prints the version of package.json", async () => {
+  const { default: manifest } = await import("../../package.json", { with: { type: "json" } });
+  expect(await track(["--version"])).toEqual({ exitCode: 0, stdout: `${manifest.version}\n`, stderr: "" });
+});
