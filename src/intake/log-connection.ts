@@ -38,6 +38,7 @@ export class LogConnection {
   #isServerPaused: boolean;
   #isAdvancing = false;
   #hasEnded = false;
+  #isClosing = false;
   /** Nobody takes replies any more. */
   #isDeaf = false;
 
@@ -72,6 +73,8 @@ export class LogConnection {
 
   /** Sends the replies that are ready and closes; what is not read by then is lost. */
   close(): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
     this.#socket.pause();
     this.#socket.destroySoon();
     setTimeout(() => this.#socket.destroy(), lastWordsMs).unref();
@@ -210,7 +213,7 @@ export class LogConnection {
     const isBlocked = this.#isBlocked();
     // Only a client that leaves its replies lying is stalled; one that waits for our own work is not.
     this.#socket.setTimeout(isBlocked && this.#socket.writableLength > 0 && !this.#isDeaf ? this.#options.stallMs : 0);
-    if (isBlocked || this.#isServerPaused) this.#socket.pause();
+    if (isBlocked || this.#isServerPaused || this.#isClosing) this.#socket.pause();
     else this.#socket.resume();
     if (this.#hasEnded && !isBlocked && this.#replies.waitingCount === 0 && !this.isBusy) this.#socket.end();
   }

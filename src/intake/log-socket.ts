@@ -66,11 +66,8 @@ export class LogSocketServer implements Disposable {
     this.#setPaused(false);
   }
 
-  /**
-   * Takes in what clients have said until nothing came for `idleMs`, or `limitMs` are over; then closes.
-   * For when the programs that speak are gone: a line that is only half there is lost.
-   */
-  async drain(idleMs = 50, limitMs = 10_000): Promise<void> {
+  /** Takes in what clients have said until nothing came for `idleMs`, or `limitMs` are over; goes on serving. */
+  async settle(idleMs = 50, limitMs = 10_000): Promise<void> {
     this.resume();
     const end = performance.now() + limitMs;
     for (;;) {
@@ -80,6 +77,11 @@ export class LogSocketServer implements Disposable {
       const isIdle = this.#activity === before && !mark && !this.#isBusy();
       if (isIdle || performance.now() >= end) break;
     }
+  }
+
+  /** `settle`, then `close`: for when the programs that speak are gone; a line that is only half there is lost. */
+  async drain(idleMs = 50, limitMs = 10_000): Promise<void> {
+    await this.settle(idleMs, limitMs);
     this.close();
   }
 

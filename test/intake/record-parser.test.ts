@@ -173,7 +173,7 @@ test("MLflow's rules for names", () => {
     expect(bad({ params: { [name]: "1" } })).toContain("Invalid param name");
     expect(bad({ tags: { [name]: "1" } })).toContain("Invalid tag name");
   }
-  const names = { "a/b.c-d e:f": 1, Größe: 2, [`${"x".repeat(250)}`]: 3, __proto__x: 4 };
+  const names = { "a/b.c-d e:f": 1, Größe: 2, ["x".repeat(250)]: 3, __proto__x: 4 };
   expect(record(JSON.stringify({ metrics: names }))).toMatchObject({ metrics: Object.entries(names) });
   expect(record('{"metrics":{"__proto__":1}}')).toMatchObject({ metrics: [["__proto__", 1]] });
 });
