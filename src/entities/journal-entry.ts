@@ -26,6 +26,8 @@ export interface UpdateRunOperation {
   readonly op: "update-run";
   readonly runId: string;
   readonly status?: RunStatus;
+  /** The status is left as it is where the run has a terminal one already: the script has set it. */
+  readonly unlessTerminal?: boolean;
   /** `null` clears the end time, which MLflow itself cannot do. */
   readonly endTime?: number | null;
   readonly runName?: string;

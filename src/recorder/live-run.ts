@@ -5,7 +5,7 @@ import { attemptTag } from "../entities/tag-keys.ts";
 import { truncateParamValue, truncateTagValue } from "../entities/validation.ts";
 import { invalidParameter } from "../errors.ts";
 import type { SecretMasker } from "../wire/redact.ts";
-import { numberFromJson, numberToJson } from "../wire/rest-json.ts";
+import { numberToJson } from "../wire/rest-json.ts";
 import { PendingBatch } from "./pending-batch.ts";
 
 /** A source of what is said: two values of one param from one speaker are a conflict, from two they are kept both. */
@@ -56,6 +56,10 @@ export class LiveRun {
     this.#pending.set(options.runId, this.#own);
   }
 
+  get params(): ReadonlyMap<string, string> {
+    return new Map(Array.from(this.#params, ([key, { value }]) => [key, value]));
+  }
+
   get tags(): ReadonlyMap<string, string> {
     return this.#tags;
   }
@@ -79,7 +83,7 @@ export class LiveRun {
     for (const { key, value } of operation.params ?? []) this.#params.set(key, { value });
     for (const { key, value } of operation.tags ?? []) this.#tags.set(key, value);
     for (const [key, value, timestamp, step] of operation.metrics ?? []) {
-      this.#noteMetric(key, numberFromJson(value), timestamp, step);
+      this.#noteMetric(key, Number(value), timestamp, step);
     }
   }
 

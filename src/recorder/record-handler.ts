@@ -1,0 +1,78 @@
+import type { LogRecord } from "../entities/log-record.ts";
+import type {
+  AppendFileHandler,
+  BadLineKind,
+  FlushLevel,
+  IntakeHandler,
+  RecordSource,
+} from "../intake/intake-handler.ts";
+import type { ArtifactIntake } from "./artifact-intake.ts";
+import type { LiveRun } from "./live-run.ts";
+
+export interface RecordHandlerOptions {
+  readonly live: LiveRun;
+  readonly artifacts: ArtifactIntake;
+  maskText(text: string): string;
+  flush(level: FlushLevel): Promise<void>;
+  getRun(runId?: string): unknown;
+  warn(kind: string, text: string): void;
+  /** How far the append file is taken in, in bytes. */
+  onOffset(offset: number): void;
+  /** After each chunk of records. */
+  onBatch(): void;
+}
+
+/** What socket and append file say goes into the live run; bad lines are counted and told once per kind. */
+export class RecordHandler implements IntakeHandler, AppendFileHandler {
+  readonly #options: RecordHandlerOptions;
+  readonly #badLines = new Map<BadLineKind, number>();
+  #logOffset: number | undefined;
+
+  constructor(options: RecordHandlerOptions) {
+    this.#options = options;
+  }
+
+  get badLines(): number {
+    return this.#badLines.values().reduce((sum, count) => sum + count, 0);
+  }
+
+  record(record: LogRecord, source: RecordSource): undefined | Promise<void> {
+    if (record.type !== "batch") return this.#takeArtifact(record);
+    this.#options.live.log(record, source.kind === "socket" ? source.connectionId : undefined);
+    return undefined;
+  }
+
+  fileOffset(offset: number): void {
+    this.#logOffset = offset;
+    this.#options.onOffset(offset);
+  }
+
+  batchEnd(): void {
+    this.#options.live.commit(this.#logOffset);
+    this.#logOffset = undefined;
+    this.#options.onBatch();
+  }
+
+  flush(level: FlushLevel): Promise<void> {
+    this.batchEnd();
+    return this.#options.flush(level);
+  }
+
+  getRun(runId?: string): unknown {
+    return this.#options.getRun(runId);
+  }
+
+  reportBad(kind: BadLineKind, message: string): void {
+    this.#badLines.set(kind, (this.#badLines.get(kind) ?? 0) + 1);
+    this.#options.warn(`bad line: ${kind}`, `a log line was dropped: ${message}`);
+  }
+
+  async #takeArtifact(record: Exclude<LogRecord, { readonly type: "batch" }>): Promise<void> {
+    const { artifacts, live } = this.#options;
+    const operation =
+      record.type === "artifact"
+        ? await artifacts.takeFile(record)
+        : await artifacts.takeText(record, this.#options.maskText(record.text));
+    live.write(operation);
+  }
+}

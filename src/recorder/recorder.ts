@@ -1,0 +1,191 @@
+import { appendFileSync, readFileSync, rmSync } from "node:fs";
+import { Server, Socket } from "node:net";
+import { dirname, join } from "node:path";
+import { hasCode } from "../util/error-code.ts";
+import { isProcessAlive } from "../util/proc.ts";
+import type { OutcomeRecord, RecorderMessage, WrapperMessage } from "../wire/control-messages.ts";
+import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
+import type { MissingOutcome } from "./final-status.ts";
+import { findRunProcesses } from "./run-processes.ts";
+import { RunSession } from "./run-session.ts";
+
+export interface RecorderOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  tell(message: RecorderMessage): void;
+  leave(exitCode: number): never;
+}
+
+type Hello = WrapperMessage & { readonly type: "hello" };
+
+const aliveMs = 2000;
+const progressMs = 500;
+const leftoverPollMs = 1000;
+const claimTries = 40;
+const claimRetryMs = 50;
+
+/** One recorder's life: hello, the run, its outcome or the wrapper's death, what was left running, the end. */
+export class Recorder {
+  readonly #options: RecorderOptions;
+  #session: Promise<RunSession> | undefined;
+  #opened: RunSession | undefined;
+  #hello: Hello | undefined;
+  #command: ProcessIdentity | undefined;
+  #isEnding = false;
+  #isWrapperGone = false;
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+  }
+
+  hear(message: WrapperMessage, handle: Server | Socket | undefined): void {
+    switch (message.type) {
+      case "hello":
+        this.#session ??= this.#open(message, handle instanceof Server ? handle : undefined);
+        return;
+      case "connection":
+        if (handle instanceof Socket) void this.#session?.then((session) => session.accept(handle));
+        return;
+      case "started":
+        this.#command = message.command;
+        void this.#session?.then((session) => session.commandStarted(message.command, message.console));
+        return;
+      case "outcome":
+        this.#endOnce(() => this.#end(message.outcome));
+    }
+  }
+
+  /** The control channel ended. Without an outcome the wrapper was killed: the command meets the same fate. */
+  wrapperGone(): void {
+    this.#isWrapperGone = true;
+    if (this.#session === undefined) this.#options.leave(0);
+    this.#endOnce(() => this.#endWithoutWrapper());
+  }
+
+  /** A fault of ours: what lies in memory goes to the journal, and a successor goes on from there. */
+  crash(error: unknown): void {
+    try {
+      this.#opened?.recording.writeOutNow();
+      const folder = this.#hello?.journalFolder;
+      if (folder !== undefined) {
+        const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        appendFileSync(join(folder, "faults.txt"), `${new Date().toISOString()} ${text}\n`, { mode: 0o600 });
+      }
+    } finally {
+      this.#options.leave(1);
+    }
+  }
+
+  async #open(hello: Hello, server: Server | undefined): Promise<RunSession> {
+    this.#hello = hello;
+    const { tell, env } = this.#options;
+    for (let tries = 0; tries < claimTries; tries += 1) {
+      const session = await RunSession.open({
+        folder: hello.journalFolder,
+        env,
+        onNotice: (text) => tell({ type: "notice", text }),
+        now: Date.now,
+      });
+      if (session !== undefined) {
+        this.#opened = session;
+        session.start(server);
+        setInterval(() => tell({ type: "alive" }), aliveMs);
+        tell({ type: "ready" });
+        return session;
+      }
+      // A predecessor that was just killed may hold the journal for a moment still.
+      await sleep(claimRetryMs);
+    }
+    return this.#options.leave(1);
+  }
+
+  #endOnce(end: () => Promise<void>): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    end().catch((error: unknown) => this.crash(error));
+  }
+
+  async #endWithoutWrapper(): Promise<void> {
+    const session = await this.#sessionOrLeave();
+    const { survive } = session.recording.header;
+    const command =
+      this.#command ?? session.command ?? (this.#readFile(journalFiles.command) as ProcessIdentity | undefined);
+    if (command !== undefined) await untilGone(command, survive);
+    const outcome = this.#readFile(journalFiles.outcome) as OutcomeRecord | undefined;
+    await this.#end(outcome ?? (survive ? { missing: "lost", isScriptStatusKept: true } : { missing: "killed" }));
+  }
+
+  async #end(end: OutcomeRecord | MissingOutcome): Promise<void> {
+    const session = await this.#sessionOrLeave();
+    await session.end(end);
+    const progress = setInterval(() => {
+      this.#options.tell({ type: "progress", pendingEntries: session.recording.pendingEntries });
+    }, progressMs);
+    const stored = session.recording.flush("store");
+    await this.#untilStoredOrLeft(session, stored);
+    clearInterval(progress);
+    this.#options.tell({ type: "done", summary: await session.summary(end) });
+    await this.#stayForLeftovers(session);
+    await session.close();
+    this.#removeSocket();
+    this.#options.leave(0);
+  }
+
+  /** When the wrapper waits no longer and nothing of the run lives, the rest is left to `track sync`. */
+  async #untilStoredOrLeft(session: RunSession, stored: Promise<void>): Promise<void> {
+    const done = stored.then(
+      () => true,
+      () => true,
+    );
+    while (!(await Promise.race([done, sleep(progressMs).then(() => false)]))) {
+      if (this.#isWrapperGone && this.#leftovers(session).length === 0) return;
+    }
+  }
+
+  async #stayForLeftovers(session: RunSession): Promise<void> {
+    if (this.#leftovers(session).length === 0) return;
+    session.keepListening();
+    do await sleep(leftoverPollMs);
+    while (this.#leftovers(session).length > 0);
+    await session.takeIn();
+    session.storeConsole();
+    await session.recording.settle(leftoverPollMs);
+  }
+
+  #leftovers(session: RunSession): readonly ProcessIdentity[] {
+    return findRunProcesses(session.runId, new Set([process.pid, session.recording.header.wrapper.pid]));
+  }
+
+  async #sessionOrLeave(): Promise<RunSession> {
+    return (await this.#session) ?? this.#options.leave(0);
+  }
+
+  #removeSocket(): void {
+    const path = this.#hello?.socketPath ?? "";
+    if (path !== "") rmSync(dirname(path), { recursive: true, force: true });
+  }
+
+  #readFile(name: string): unknown {
+    try {
+      return JSON.parse(readFileSync(join(this.#hello?.journalFolder ?? "", name), "utf8"));
+    } catch (error) {
+      if (hasCode(error, "ENOENT") || error instanceof SyntaxError) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** The command of a killed wrapper is killed as well, unless it is meant to survive; either way its end is waited for. */
+async function untilGone(command: ProcessIdentity, survive: boolean): Promise<void> {
+  if (!survive) kill(command);
+  while (isProcessAlive(command)) await sleep(survive ? 200 : 10);
+}
+
+function kill(command: ProcessIdentity): void {
+  try {
+    if (isProcessAlive(command)) process.kill(command.pid, "SIGKILL");
+  } catch (error) {
+    if (!hasCode(error, "ESRCH", "EPERM")) throw error;
+  }
+}
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

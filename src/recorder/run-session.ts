@@ -1,0 +1,257 @@
+import type { Server, Socket } from "node:net";
+import { join } from "node:path";
+import type { RunStatus } from "../entities/run-status.ts";
+import { trackTags } from "../entities/tag-keys.ts";
+import type { Tag } from "../entities/tag.ts";
+import { AppendFileReader } from "../intake/append-file.ts";
+import { LogSocketServer } from "../intake/log-socket.ts";
+import { SystemMetricsMonitor } from "../system-metrics/system-metrics-monitor.ts";
+import { readStartTicks } from "../util/proc.ts";
+import type { ConsoleSource, OutcomeRecord, RunSummary } from "../wire/control-messages.ts";
+import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
+import { ArtifactIntake } from "./artifact-intake.ts";
+import { ConsoleRecorder, consoleSpoolPath } from "./console-recorder.ts";
+import { describeRun } from "./describe-run.ts";
+import { finalStatus, type MissingOutcome } from "./final-status.ts";
+import { Recording, type RecordingOptions } from "./recording.ts";
+import { RecordHandler } from "./record-handler.ts";
+
+export interface RunSessionOptions extends RecordingOptions {
+  /** While this run is only finished by a later command: nothing is sampled or described any more. */
+  readonly isRepair?: boolean;
+}
+
+const heartbeatMs = 30_000;
+const socketIdleMs = 50;
+const untouchedSocketIdleMs = 2;
+
+/** One run as its recorder sees it: everything that is heard, sampled and described, until the final status. */
+export class RunSession {
+  readonly recording: Recording;
+  readonly #options: RunSessionOptions;
+  readonly #handler: RecordHandler;
+  readonly #socket: LogSocketServer;
+  readonly #monitor: SystemMetricsMonitor | undefined;
+  #appendFile: AppendFileReader;
+  #logOffset: number;
+  #console: ConsoleRecorder;
+  #consoleSource: ConsoleSource = { kind: "spool" };
+  #command: ProcessIdentity | undefined;
+  #description: Promise<void> = Promise.resolve();
+  #heartbeat: NodeJS.Timeout | undefined;
+  #hasConnections = false;
+
+  /** `undefined` while another process has the journal. */
+  static async open(options: RunSessionOptions): Promise<RunSession | undefined> {
+    const recording = await Recording.open(options);
+    if (recording === undefined) return undefined;
+    await recording.view.seed();
+    return new RunSession(recording, options);
+  }
+
+  private constructor(recording: Recording, options: RunSessionOptions) {
+    this.recording = recording;
+    this.#options = options;
+    this.#logOffset = recording.logOffset;
+    this.#handler = this.#createHandler();
+    this.#socket = new LogSocketServer(this.#handler);
+    this.#appendFile = this.#createAppendFile();
+    this.#console = this.#createConsole();
+    this.#monitor = options.isRepair === true || !recording.header.sampling.enabled ? undefined : this.#createMonitor();
+  }
+
+  get runId(): string {
+    return this.recording.header.runId;
+  }
+
+  get command(): ProcessIdentity | undefined {
+    return this.#command;
+  }
+
+  /** Begins to listen, sample and describe. */
+  start(server: Server | undefined): void {
+    if (server !== undefined) this.#socket.serve(server);
+    this.#appendFile.start();
+    this.#monitor?.start();
+    this.recording.start();
+    this.#description = describeRun(this.recording, this.#options.folder, this.#options.env);
+    this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs).unref();
+  }
+
+  accept(socket: Socket): void {
+    this.#hasConnections = true;
+    this.#socket.accept(socket);
+  }
+
+  commandStarted(command: ProcessIdentity, console: ConsoleSource): void {
+    this.#command = command;
+    this.#consoleSource = console;
+    this.#console.follow(console);
+    if (console.kind === "none" && console.reason !== undefined) {
+      this.recording.notice("console", `console output is not recorded: ${console.reason}`);
+    }
+    const { place, wrapper } = this.recording.header;
+    const recorder = { pid: process.pid, startTicks: readStartTicks(process.pid) ?? 0 };
+    this.recording.logTags([
+      { key: trackTags.process, value: JSON.stringify({ ...place, recorder, wrapper, command }) },
+      { key: trackTags.heartbeat, value: String(this.#options.now()) },
+    ]);
+  }
+
+  /** Takes in what is still on its way and writes how the attempt ended; the last thing written is the final status. */
+  async end(end: OutcomeRecord | MissingOutcome): Promise<void> {
+    clearInterval(this.#heartbeat);
+    const stopped = this.#monitor?.stop();
+    await this.takeIn();
+    this.storeConsole();
+    await stopped;
+    await this.#description;
+    this.#writeEnd(end);
+  }
+
+  /** Everything that was said until now is in the journal. Sources go on for what the command left running. */
+  async takeIn(): Promise<void> {
+    const idleMs = this.#hasConnections || this.#socket.connectionCount > 0 ? socketIdleMs : untouchedSocketIdleMs;
+    await Promise.all([this.#socket.settle(idleMs), this.#appendFile.finish()]);
+    this.#handler.batchEnd();
+    this.#appendFile = this.#createAppendFile();
+  }
+
+  /** For processes that outlive the command. */
+  keepListening(): void {
+    this.#appendFile.start();
+  }
+
+  /** Writes the console log as far as it goes; what comes later replaces it. */
+  storeConsole(): void {
+    this.#console.follow(this.#consoleSource);
+    if (this.#console.finish()) {
+      const { attempt } = this.recording.header;
+      this.recording.live.write({
+        op: "log-artifact",
+        runId: this.runId,
+        spoolPath: consoleSpoolPath,
+        artifactFile: `console/attempt-${attempt}.log`,
+      });
+    }
+    this.#console = this.#createConsole();
+  }
+
+  async summary(end: OutcomeRecord | MissingOutcome): Promise<RunSummary> {
+    const { recording } = this;
+    const { info, experimentName } = await recording.view.stored();
+    const status: RunStatus = info?.status ?? finalStatus(end).status;
+    const metrics = [...recording.live.metrics].filter(([key]) => !key.startsWith("system/"));
+    const peak = this.#monitor?.peakMemoryMegabytes;
+    return {
+      status,
+      runName: info?.runName ?? recording.header.runName ?? "",
+      ...(experimentName !== undefined && { experimentName }),
+      metrics: metrics.slice(0, 3).map(([key, { value }]) => [key, value]),
+      ...(peak !== undefined && { peakMemoryMegabytes: peak }),
+      gpuUtilization: [...(this.#monitor?.gpuUtilization ?? [])],
+      pendingEntries: recording.pendingEntries,
+      refusedEntries: recording.refusedEntries,
+    };
+  }
+
+  /** Ends listening and the journal's session. */
+  async close(): Promise<void> {
+    this.#socket.close();
+    await this.#appendFile.finish();
+    this.#handler.batchEnd();
+    await this.recording.close();
+  }
+
+  #writeEnd(end: OutcomeRecord | MissingOutcome): void {
+    const { live } = this.recording;
+    const final = finalStatus(end);
+    this.recording.logTags([...this.#summaryTags(), ...final.tags]);
+    for (const key of [trackTags.process, trackTags.heartbeat]) {
+      if (live.tags.has(key)) live.write({ op: "delete-tag", runId: this.runId, key });
+    }
+    live.write({
+      op: "update-run",
+      runId: this.runId,
+      status: final.status,
+      ...(final.isScriptStatusKept && { unlessTerminal: true }),
+      endTime:
+        "endTime" in end ? end.endTime : end.missing === "lost" ? this.recording.lastSaidAt : this.#options.now(),
+    });
+  }
+
+  #summaryTags(): readonly Tag[] {
+    const summary = this.#monitor?.summary();
+    if (summary === undefined) return [];
+    const toTags = (kind: string, values: ReadonlyMap<string, number>) =>
+      Array.from(values, ([key, value]) => ({ key: `track.${kind}.${key}`, value: String(value) }));
+    return [...toTags("peak", summary.peak), ...toTags("mean", summary.mean)];
+  }
+
+  #beat(): void {
+    this.recording.logTags([{ key: trackTags.heartbeat, value: String(this.#options.now()) }]);
+  }
+
+  #createHandler(): RecordHandler {
+    const { recording } = this;
+    return new RecordHandler({
+      live: recording.live,
+      artifacts: new ArtifactIntake({ folder: this.#options.folder, runId: this.runId, cwd: recording.header.cwd }),
+      maskText: (text) => recording.masker.maskText(text),
+      flush: (level) => recording.flush(level),
+      getRun: (runId) => recording.view.toJson(runId),
+      warn: (kind, text) => recording.notice(kind, text),
+      onOffset: (offset) => (this.#logOffset = offset),
+      onBatch: () => this.#slowDown(),
+    });
+  }
+
+  /** Back pressure while the journal makes progress. */
+  #slowDown(): void {
+    const congestion = this.recording.congestion;
+    if (congestion === undefined) return;
+    this.#socket.pause();
+    void congestion.finally(() => this.#socket.resume());
+  }
+
+  #createAppendFile(): AppendFileReader {
+    const path = join(this.#options.folder, journalFiles.appendFile);
+    return new AppendFileReader({ path, handler: this.#handler, offset: this.#logOffset });
+  }
+
+  #createConsole(): ConsoleRecorder {
+    const { header, masker } = this.recording;
+    return new ConsoleRecorder({
+      folder: this.#options.folder,
+      limitBytes: header.consoleLimitBytes,
+      createMasker: () => masker.createStreamMasker(),
+      onNotice: (text) => this.recording.notice("console", text),
+    });
+  }
+
+  #createMonitor(): SystemMetricsMonitor {
+    const { sampling } = this.recording.header;
+    return new SystemMetricsMonitor({
+      sink: (record) => {
+        if (record.type === "batch") this.recording.live.log(record);
+        this.recording.live.commit();
+      },
+      runId: this.runId,
+      rootPid: () => this.#command?.pid,
+      ownPids: [process.pid],
+      intervalSeconds: sampling.intervalSeconds,
+      nodeId: sampling.nodeId,
+      firstStep: Math.max(this.recording.nextSystemStep, nextSystemStep(this.recording)),
+      env: this.#options.env,
+      onNotice: (text) => this.recording.notice(`system metrics: ${text}`, text),
+      now: this.#options.now,
+    });
+  }
+}
+
+/** A continued run goes on behind the steps of its earlier attempts. */
+function nextSystemStep(recording: Recording): number {
+  let next = 0;
+  for (const [key, { step }] of recording.live.metrics) if (key.startsWith("system/")) next = Math.max(next, step + 1);
+  return next;
+}

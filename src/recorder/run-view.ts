@@ -1,0 +1,84 @@
+import type { Metric } from "../entities/metric.ts";
+import type { Run, RunInfo } from "../entities/run.ts";
+import { StoreError } from "../errors.ts";
+import type { TrackingStore } from "../store/tracking-store.ts";
+import { type JsonObject, runToJson } from "../wire/rest-json.ts";
+import type { JournalHeader } from "../wire/journal-header.ts";
+import type { LiveRun } from "./live-run.ts";
+
+/** Reads of the run while it lives: what is stored, with what was said since laid over it. */
+export class RunView {
+  readonly #header: JournalHeader;
+  readonly #live: LiveRun;
+  readonly #openStore: () => Promise<TrackingStore>;
+  #stored: Run | undefined;
+
+  constructor(header: JournalHeader, live: LiveRun, openStore: () => Promise<TrackingStore>) {
+    this.#header = header;
+    this.#live = live;
+    this.#openStore = openStore;
+  }
+
+  /** A continued run's earlier params, tags and metrics, so that write-once params are known. */
+  async seed(): Promise<void> {
+    if (!this.#header.isResumed) return;
+    const stored = await this.#read(this.#header.runId);
+    if (stored !== undefined) this.#live.seed(stored);
+  }
+
+  /** In MLflow's REST shape. Another run than the wrapper's own is read from the store. */
+  async toJson(runId?: string): Promise<JsonObject> {
+    if (runId !== undefined && runId !== this.#header.runId) {
+      const store = await this.#openStore();
+      return runToJson(await store.getRun(runId));
+    }
+    this.#stored ??= await this.#read(this.#header.runId);
+    return runToJson(this.#merge());
+  }
+
+  /** What the store has of the run now. */
+  async stored(): Promise<{ readonly info?: RunInfo; readonly experimentName?: string }> {
+    const run = await this.#read(this.#header.runId);
+    if (run === undefined) return {};
+    const store = await this.#openStore();
+    const { name } = await store.getExperiment(run.info.experimentId);
+    return { info: run.info, experimentName: name };
+  }
+
+  #merge(): Run {
+    const metrics = Array.from(this.#live.metrics, ([key, latest]): Metric => ({ key, ...latest }));
+    const toList = (map: ReadonlyMap<string, string>) => Array.from(map, ([key, value]) => ({ key, value }));
+    return {
+      info: this.#info(),
+      data: { metrics, params: toList(this.#live.params), tags: toList(this.#live.tags) },
+      inputs: this.#stored?.inputs ?? { datasetInputs: [], modelIds: [] },
+      outputs: this.#stored?.outputs ?? { models: [] },
+    };
+  }
+
+  #info(): RunInfo {
+    const header = this.#header;
+    const stored = this.#stored?.info;
+    return {
+      runId: header.runId,
+      runName: stored?.runName ?? header.runName ?? "",
+      experimentId: stored?.experimentId ?? ("experimentId" in header.experiment ? header.experiment.experimentId : ""),
+      userId: stored?.userId ?? header.userId,
+      status: "RUNNING",
+      startTime: stored?.startTime ?? header.startTime,
+      lifecycleStage: "active",
+      artifactUri: stored?.artifactUri ?? "",
+    };
+  }
+
+  /** `undefined` where the store has no such run yet, or cannot be asked now. */
+  async #read(runId: string): Promise<Run | undefined> {
+    try {
+      const store = await this.#openStore();
+      return await store.getRun(runId);
+    } catch (error) {
+      if (error instanceof StoreError) return undefined;
+      throw error;
+    }
+  }
+}
