@@ -124,8 +124,8 @@ function dataColumn(kind: string, key: string): RunColumn {
 
 function differingParams(runs: readonly Run[]): readonly string[] {
   return frequentKeys(runs.map((run) => run.data.params)).filter((key) => {
-    const values = runs.map((run) => run.data.params.find((param) => param.key === key)?.value);
-    return runs.length === 1 || new Set(values).size > 1;
+    const values = runs.flatMap((run) => run.data.params.filter((param) => param.key === key));
+    return runs.length === 1 || new Set(values.map((param) => param.value)).size > 1;
   });
 }
 
