@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JournalEntry, MetricTuple } from "../../src/entities/journal-entry.ts";
@@ -46,4 +47,15 @@ export async function until(condition: () => boolean, timeoutMs = 10_000): Promi
     if (Date.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${condition.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/** A file system of 1 MiB, or `undefined` where this user may not mount one. */
+export function mountSmallDisk(path: string): Disposable | undefined {
+  mkdirSync(path, { recursive: true });
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", path], { stdio: "pipe" });
+  } catch {
+    return undefined;
+  }
+  return { [Symbol.dispose]: () => void execFileSync("umount", ["-l", path]) };
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { JournalWriter } from "../../src/journal/journal-writer.ts";
 import { listSegments, segmentPath } from "../../src/journal/segments.ts";
-import { oneTo, readAll, sequencesIn, stepEntry, temporaryFolder, until } from "./journal-rig.ts";
+import { mountSmallDisk, oneTo, readAll, sequencesIn, stepEntry, temporaryFolder, until } from "./journal-rig.ts";
 
 const killedProgram = join(import.meta.dirname, "programs/append-until-killed.ts");
 
@@ -96,17 +96,6 @@ test("kill -9 at any moment loses no acknowledged entry, keeps their order and d
     known = sequences.length;
   }
 }, 60_000);
-
-/** A file system of 1 MiB, or `undefined` where this user may not mount one. */
-function mountSmallDisk(path: string): Disposable | undefined {
-  mkdirSync(path, { recursive: true });
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", path], { stdio: "pipe" });
-  } catch {
-    return undefined;
-  }
-  return { [Symbol.dispose]: () => void execFileSync("umount", ["-l", path]) };
-}
 
 test("a full disk: reads on into memory, tells, drops what is too much and counts it; with room again all kept is written", async (context) => {
   using folder = temporaryFolder();
