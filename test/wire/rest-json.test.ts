@@ -1,20 +1,16 @@
 import { expect, test } from "vitest";
 import type { Experiment } from "../../src/entities/experiment.ts";
 import type { Run } from "../../src/entities/run.ts";
-import type { JsonObject } from "../../src/wire/rest-json.ts";
 import {
   experimentFromJson,
-  experimentToJson,
-  integerFromJson,
   metricFromJson,
-  metricToJson,
-  numberFromJson,
-  numberToJson,
   runFromJson,
   runInfoFromJson,
-  runToJson,
   statusFromJson,
-} from "../../src/wire/rest-json.ts";
+} from "../../src/wire/rest-json-read.ts";
+import type { JsonObject } from "../../src/wire/rest-json-values.ts";
+import { integerFromJson, numberFromJson, numberToJson } from "../../src/wire/rest-json-values.ts";
+import { experimentToJson, metricToJson, runToJson } from "../../src/wire/rest-json.ts";
 
 const runId = "a".repeat(32);
 const emptyRun: Run = {

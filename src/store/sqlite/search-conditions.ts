@@ -1,8 +1,9 @@
 import type { SQLInputValue } from "node:sqlite";
 import { mlflowTags } from "../../entities/tag-keys.ts";
 import { invalidParameter } from "../../errors.ts";
+import type { Condition } from "../../wire/search-filter-conditions.ts";
 import type { RunField } from "../../wire/search-filter-fields.ts";
-import type { Condition, ExperimentComparison, RunComparison } from "../../wire/search-filter.ts";
+import type { ExperimentComparison, RunComparison } from "../../wire/search-filter.ts";
 
 /** A piece of SQL and the values of its parameters, in order. */
 export interface SqlPiece {
