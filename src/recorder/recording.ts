@@ -176,7 +176,7 @@ export class Recording {
         return store;
       },
       revision: () => this.#revision(),
-      openArtifacts: (info) => openArtifactRepository(info.artifactUri),
+      openArtifacts: async (info) => await Promise.resolve(openArtifactRepository(info.artifactUri)),
       onRefused: (entry, error) =>
         this.notice(
           `refused ${entry.operation.op}`,

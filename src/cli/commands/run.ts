@@ -1,0 +1,74 @@
+import {
+  checkExperimentName,
+  checkParam,
+  checkRunTag,
+  truncateParamValue,
+  truncateTagValue,
+} from "../../entities/validation.ts";
+import { StoreError, UsageError } from "../../errors.ts";
+import { sourceTags } from "../../provenance/source-tags.ts";
+import { userName } from "../../provenance/user-name.ts";
+import type { RunOptions } from "../../settings/run-options.ts";
+import { resolveRunSettings, type RunSettings } from "../../settings/run-settings.ts";
+import { readPlace } from "../../util/proc.ts";
+import { runLiveness } from "../../wire/run-processes.ts";
+import { readLaunchNotes } from "../../wrapper/launch-notes.ts";
+import type { Context } from "../context.ts";
+import { launchRun } from "../launch/launch-run.ts";
+import { preflight, type Preflight } from "../launch/preflight.ts";
+import { recordableOptions } from "../launch/recorded-options.ts";
+
+/** Runs a command and records it; the exit code is the command's own. */
+export async function run(context: Context, options: RunOptions, command: readonly string[]): Promise<number> {
+  return await runIn(context, { options, command, cwd: context.cwd, force: false });
+}
+
+export interface RunRequest {
+  readonly options: RunOptions;
+  readonly command: readonly string[];
+  readonly cwd: string;
+  /** Attach even to a run that seems to be alive. */
+  readonly force: boolean;
+}
+
+/** The same in another folder, as `resume` needs it. */
+export async function runIn(context: Context, { options, command, cwd, force }: RunRequest): Promise<number> {
+  if (command.length === 0) {
+    throw new UsageError("no command to run", { exitCode: 125, hint: "track run -- python train.py" });
+  }
+  const notes = readLaunchNotes(context.env);
+  const settings = resolveRunSettings(options, notes.environment, context.cwd);
+  checkNames(settings);
+  const found = await preflight({ settings, isParentGiven: options.parentRunId !== undefined });
+  if (!force) refuseLiveRun(found);
+  return await launchRun(context, {
+    settings,
+    preflight: found,
+    command,
+    cwd,
+    notes,
+    userName: userName(notes.environment),
+    sourceTags: sourceTags(command),
+    recordedOptions: recordableOptions(options),
+  });
+}
+
+/** Names that MLflow refuses are found before the command costs anything. Values that are too long are cut, as MLflow does. */
+function checkNames(settings: RunSettings): void {
+  try {
+    if ("experimentName" in settings.experiment) checkExperimentName(settings.experiment.experimentName);
+    for (const { key, value } of settings.params) checkParam({ key, value: truncateParamValue(value).value });
+    for (const { key, value } of settings.tags) checkRunTag({ key, value: truncateTagValue(value).value });
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    throw new UsageError(error.message, { exitCode: 125, hint: "track run --help", cause: error });
+  }
+}
+
+function refuseLiveRun({ run: found }: Preflight): void {
+  if (found === undefined || found.info.status !== "RUNNING" || runLiveness(found, readPlace()) !== "alive") return;
+  throw new UsageError(`run ${found.info.runId} is alive right now`, {
+    exitCode: 125,
+    hint: `track resume --force ${found.info.runId.slice(0, 8)}, or wait until it has ended`,
+  });
+}

@@ -1,0 +1,148 @@
+import { writeFileSync } from "node:fs";
+import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname } from "node:path";
+import type { Tag } from "../../entities/tag.ts";
+import { TrackError } from "../../errors.ts";
+import { bindLoggingServer, type LoggingServer } from "../../client/logging-server.ts";
+import { createJournalFolder, journalRoots } from "../../client/journal-folder.ts";
+import type { RunSettings } from "../../settings/run-settings.ts";
+import { type Environment, variable } from "../../settings/tracking-uri.ts";
+import { parseTrackingUri } from "../../store/tracking-uri.ts";
+import { messageOf } from "../../util/error-code.ts";
+import type { JournalHeader } from "../../wire/journal-header.ts";
+import { createMasker } from "../../wire/redact.ts";
+import type { LaunchNotes } from "../../wrapper/launch-notes.ts";
+import { runCommand } from "../../wrapper/run-command.ts";
+import type { Context } from "../context.ts";
+import { attemptHeader } from "./attempt-header.ts";
+import { childEnvironment } from "./child-environment.ts";
+import { announcement, closingLine, summaryJson } from "./closing-line.ts";
+import type { Preflight } from "./preflight.ts";
+
+export interface LaunchRequest {
+  readonly settings: RunSettings;
+  readonly preflight: Preflight;
+  readonly command: readonly string[];
+  readonly cwd: string;
+  readonly notes: LaunchNotes;
+  readonly userName: string;
+  readonly sourceTags: readonly Tag[];
+  readonly recordedOptions: string;
+}
+
+/** Gives the command a run and starts it: from here on nothing of ours may keep it from running. Resolves to the exit code, or dies as the command died. */
+export async function launchRun(context: Context, request: LaunchRequest): Promise<number> {
+  const { settings, notes, command, preflight } = request;
+  const startTime = context.now();
+  const masker = createMasker(notes.environment, { enabled: settings.redact });
+  const header = attemptHeader({ ...request, masker, startTime });
+  const say = (text: string): void => {
+    if (!settings.quiet) context.io.say(text);
+  };
+  if (settings.runIdFile !== undefined) writeRunId(settings.runIdFile, header.runId);
+  const journal = openJournal(header, settings, notes.environment, say);
+  const hand: { connection: (socket: Socket) => void } = {
+    connection: (socket) => socket.destroy(),
+  };
+  const logging = journal === undefined ? undefined : openSocket(notes.environment, settings, hand, say);
+  if (preflight.fault !== undefined) say(`the store cannot be used now, recording goes on: ${preflight.fault}`);
+  say(announcement(header, preflight));
+  const result = await runCommand({
+    argv: command,
+    cwd: request.cwd,
+    env: childEnvironment({
+      env: notes.environment,
+      runId: header.runId,
+      attempt: header.attempt,
+      trackingUri: settings.trackingUri,
+      experiment: header.experiment,
+      isSampling: settings.sampling.enabled,
+      ...(logging !== undefined && { socketPath: logging.path }),
+      ...(journal !== undefined && { logPath: journal.logPath }),
+    }),
+    notes,
+    capture: settings.capture,
+    ...(journal !== undefined && { journalFolder: journal.folder }),
+    ...(logging !== undefined && { logging }),
+    onHandOver: (connection) => (hand.connection = connection),
+    ...(settings.timeoutMs !== undefined && { timeoutMs: settings.timeoutMs }),
+    graceMs: settings.graceMs,
+    syncTimeoutMs: settings.syncTimeoutMs,
+    say,
+    sayAlways: (text) => context.io.say(text),
+    showProgress: !settings.quiet && context.io.isErrTerminal,
+  });
+  say(closingLine(result, header, { isTerminal: context.io.isErrTerminal, now: context.now() }));
+  if (settings.summaryFile !== undefined)
+    writeSummary(context, settings.summaryFile, summaryJson(result, header, context.now()));
+  return result.leave((exitCode) => context.exit(exitCode));
+}
+
+/** A file that cannot be written is a mistake that shows before the command has cost anything. */
+function writeRunId(path: string, runId: string): void {
+  try {
+    writeFileSync(path, `${runId}\n`);
+  } catch (error) {
+    throw new TrackError(`cannot write the run id: ${messageOf(error)}`, {
+      exitCode: 125,
+      hint: "check --run-id-file",
+      cause: error,
+    });
+  }
+}
+
+function writeSummary(context: Context, path: string, json: string): void {
+  try {
+    writeFileSync(path, json);
+  } catch (error) {
+    // The command is over: its exit code must not change for this.
+    context.io.say(`cannot write the summary: ${messageOf(error)}`);
+  }
+}
+
+type Say = (text: string) => void;
+
+function openJournal(
+  header: JournalHeader,
+  settings: RunSettings,
+  env: Environment,
+  say: Say,
+): { readonly folder: string; readonly logPath: string } | undefined {
+  const created = createJournalFolder(journalRoots(journalPlaces(settings.trackingUri, env)), header);
+  if (created.folder !== undefined) return { folder: created.folder, logPath: `${created.folder}/log` };
+  const reason = created.reasons[0] ?? "no folder";
+  if (settings.strict) throw new TrackError(`no journal can be written: ${reason}`, { exitCode: 125 });
+  say(`the run is not recorded, no journal can be written: ${reason}`);
+  return undefined;
+}
+
+/** Where journals may lie for a tracking URI in this environment. */
+export function journalPlaces(trackingUri: string, env: Environment): Parameters<typeof journalRoots>[0] {
+  const uri = parseTrackingUri(trackingUri);
+  const stateHome = variable(env, "XDG_STATE_HOME");
+  const home = variable(env, "HOME");
+  return {
+    ...(stateHome !== undefined && { stateHome }),
+    ...(home !== undefined && { home }),
+    ...(uri.kind === "sqlite" && { storeFolder: dirname(uri.path) }),
+    temporary: variable(env, "TMPDIR") ?? tmpdir(),
+  };
+}
+
+function openSocket(
+  env: Environment,
+  settings: RunSettings,
+  hand: { connection: (socket: Socket) => void },
+  say: Say,
+): LoggingServer | undefined {
+  const bases = [variable(env, "XDG_RUNTIME_DIR"), variable(env, "TMPDIR"), "/tmp"];
+  const bound = bindLoggingServer(
+    bases.filter((base) => base !== undefined),
+    (socket) => hand.connection(socket),
+  );
+  if (bound.server !== undefined) return bound;
+  if (settings.strict) throw new TrackError(`no logging socket: ${bound.reasons[0]}`, { exitCode: 125 });
+  say(`there is no logging socket, $TRACK_LOG still works: ${bound.reasons[0]}`);
+  return undefined;
+}

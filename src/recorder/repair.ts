@@ -1,0 +1,101 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { hasCode } from "../util/error-code.ts";
+import { isProcessAlive } from "../util/proc.ts";
+import type { OutcomeRecord } from "../wire/control-messages.ts";
+import { journalFiles, type JournalHeader, type Place, type ProcessIdentity } from "../wire/journal-header.ts";
+import { RunSession } from "./run-session.ts";
+
+export interface RepairOptions {
+  /** Folders that hold journals. */
+  readonly roots: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly here: Place;
+  /** How long all journals together may take, ms; what is not stored by then stays for the next command. */
+  readonly budgetMs: number;
+  onNotice(text: string): void;
+  now(): number;
+}
+
+/** A journal whose processes are gone, or whose host has booted since. */
+export interface DeadJournal {
+  readonly folder: string;
+  readonly header: JournalHeader;
+}
+
+/**
+ * Finishes what dead recorders of this host and pid namespace left: replays their journals, writes the final status of runs
+ * that have none. Live journals, and those of other places, are left alone. Resolves to the number of journals finished.
+ */
+export async function repairJournals(options: RepairOptions): Promise<number> {
+  const deadline = options.now() + options.budgetMs;
+  let finished = 0;
+  for (const journal of findDeadJournals(options.roots, options.here)) {
+    const leftMs = deadline - options.now();
+    if (leftMs <= 0) break;
+    if (await finishJournal(journal, options, leftMs)) finished += 1;
+  }
+  return finished;
+}
+
+export function findDeadJournals(roots: readonly string[], here: Place): readonly DeadJournal[] {
+  return roots.flatMap((root) =>
+    listFolders(root).flatMap((name) => {
+      const folder = join(root, name);
+      const header = readJson(join(folder, journalFiles.header)) as JournalHeader | undefined;
+      return header !== undefined && isDead(folder, header, here) ? [{ folder, header }] : [];
+    }),
+  );
+}
+
+function isDead(folder: string, { place, wrapper }: JournalHeader, here: Place): boolean {
+  if (place.host !== here.host || place.machineId !== here.machineId) return false;
+  if (place.bootId !== here.bootId) return true;
+  if (place.pidNamespace !== here.pidNamespace) return false;
+  const command = readJson(join(folder, journalFiles.command)) as ProcessIdentity | undefined;
+  return ![wrapper, command].some((one) => one !== undefined && isProcessAlive(one));
+}
+
+async function finishJournal(
+  { folder, header }: DeadJournal,
+  options: RepairOptions,
+  leftMs: number,
+): Promise<boolean> {
+  const session = await RunSession.open({
+    folder,
+    env: options.env,
+    isReplay: true,
+    isRepair: true,
+    onNotice: (text) => options.onNotice(`run ${header.runId.slice(0, 8)}: ${text}`),
+    now: options.now,
+  });
+  // A recorder that lives on, for what its command left running or for a store that is away, has the claim.
+  if (session === undefined) return false;
+  const { recording } = session;
+  recording.start();
+  const outcome = readJson(join(folder, journalFiles.outcome)) as OutcomeRecord | undefined;
+  if (recording.isEnded) await session.takeIn();
+  else await session.end(outcome ?? { missing: "lost", isScriptStatusKept: header.survive });
+  const isStored = await recording.settle(leftMs);
+  await session.close();
+  return isStored;
+}
+
+function listFolders(root: string): readonly string[] {
+  try {
+    return readdirSync(root);
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR", "EACCES", "EPERM")) return [];
+    throw error;
+  }
+}
+
+/** A file that is not there, not ours or half written says nothing. */
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR", "EACCES", "EPERM") || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
