@@ -1,8 +1,9 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { JournalReader } from "../../src/journal/journal-reader.ts";
 import { JournalWriter } from "../../src/journal/journal-writer.ts";
 import { listSegments, segmentPath } from "../../src/journal/segments.ts";
 import { mountSmallDisk, oneTo, readAll, sequencesIn, stepEntry, temporaryFolder, until } from "./journal-rig.ts";
@@ -168,6 +169,37 @@ test("closing a stuck journal rejects and ends its retries", async () => {
   mkdirSync(path);
   await new Promise((resolve) => setTimeout(resolve, 60));
   expect(readdirSync(path)).toEqual([]);
+});
+
+test("a file that takes no more is left for a new segment, which begins with the line that was cut", async () => {
+  using folder = temporaryFolder();
+  const program = join(import.meta.dirname, "programs/append-under-file-limit.ts");
+  const command = `ulimit -f 100; exec "${process.execPath}" "${program}" "${folder.path}" 2000`;
+  expect(execFileSync("sh", ["-c", command], { encoding: "utf8" })).toBe("flushed\n");
+  const segments = listSegments(folder.path);
+  expect(segments.length).toBeGreaterThan(3);
+  const [first = ""] = segments.map((segment) => readFileSync(segmentPath(folder.path, segment), "utf8"));
+  expect(first.endsWith("\n")).toBe(false);
+  expect(sequencesIn(folder.path)).toEqual(oneTo(2000));
+});
+
+test("a reader beside a writer of another process misses nothing, over many segments", async () => {
+  using folder = temporaryFolder();
+  const child = spawn(process.execPath, [killedProgram, folder.path], { stdio: ["ignore", "pipe", "inherit"] });
+  child.stdout.resume();
+  using reader = new JournalReader(folder.path);
+  let last = 0;
+  try {
+    while (last < 20_000) {
+      const next = reader.next();
+      if (next === undefined) await new Promise(setImmediate);
+      else expect(next.entry.sequence).toBe((last += 1));
+    }
+  } finally {
+    child.kill("SIGKILL");
+    await once(child, "close");
+  }
+  expect(listSegments(folder.path).length).toBeGreaterThan(5);
 });
 
 test("many flushes at once share their syncs and all come back", async () => {
