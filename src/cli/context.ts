@@ -15,6 +15,8 @@ export interface Context {
   readonly cwd: string;
   /** ms since the epoch. */
   now(): number;
+  /** Ends the process; only for a command that stands for another one, and so may have to die of a signal instead. */
+  exit(exitCode: number): never;
   /** The URI in force: the option, else the environment, else the default of this folder. */
   trackingUri(option?: string): string;
   /** Opens the store behind `trackingUri(option)`; the caller disposes of it. `read` creates and changes nothing. */
@@ -41,9 +43,12 @@ export function createContext(parts: ContextParts = {}): Context {
       return parts.cwd ?? currentFolder();
     },
     now: parts.now ?? Date.now,
+    exit: (exitCode) => process.exit(exitCode),
     trackingUri: (option) => resolveTrackingUri(option, env, context.cwd),
     stdin: parts.stdin ?? readStdin,
     openStore: async (mode, option) => {
+      const { repairDeadRuns } = await import("./repair-dead-runs.ts");
+      await repairDeadRuns(context, context.trackingUri(option));
       const { openTrackingStore } = await import("../store/open-store.ts");
       return openTrackingStore(context.trackingUri(option), { mode });
     },

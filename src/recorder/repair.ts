@@ -1,9 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { hasCode } from "../util/error-code.ts";
-import { isProcessAlive } from "../util/proc.ts";
 import type { OutcomeRecord } from "../wire/control-messages.ts";
-import { journalFiles, type JournalHeader, type Place, type ProcessIdentity } from "../wire/journal-header.ts";
+import { journalFiles, type Place } from "../wire/journal-header.ts";
+import { type DeadJournal, findDeadJournals, readJson } from "./dead-journals.ts";
 import { RunSession } from "./run-session.ts";
 
 export interface RepairOptions {
@@ -15,12 +13,6 @@ export interface RepairOptions {
   readonly budgetMs: number;
   onNotice(text: string): void;
   now(): number;
-}
-
-/** A journal whose processes are gone, or whose host has booted since. */
-export interface DeadJournal {
-  readonly folder: string;
-  readonly header: JournalHeader;
 }
 
 /**
@@ -36,24 +28,6 @@ export async function repairJournals(options: RepairOptions): Promise<number> {
     if (await finishJournal(journal, options, leftMs)) finished += 1;
   }
   return finished;
-}
-
-export function findDeadJournals(roots: readonly string[], here: Place): readonly DeadJournal[] {
-  return roots.flatMap((root) =>
-    listFolders(root).flatMap((name) => {
-      const folder = join(root, name);
-      const header = readJson(join(folder, journalFiles.header)) as JournalHeader | undefined;
-      return header !== undefined && isDead(folder, header, here) ? [{ folder, header }] : [];
-    }),
-  );
-}
-
-function isDead(folder: string, { place, wrapper }: JournalHeader, here: Place): boolean {
-  if (place.host !== here.host || place.machineId !== here.machineId) return false;
-  if (place.bootId !== here.bootId) return true;
-  if (place.pidNamespace !== here.pidNamespace) return false;
-  const command = readJson(join(folder, journalFiles.command)) as ProcessIdentity | undefined;
-  return ![wrapper, command].some((one) => one !== undefined && isProcessAlive(one));
 }
 
 async function finishJournal(
@@ -79,23 +53,4 @@ async function finishJournal(
   const isStored = await recording.settle(leftMs);
   await session.close();
   return isStored;
-}
-
-function listFolders(root: string): readonly string[] {
-  try {
-    return readdirSync(root);
-  } catch (error) {
-    if (hasCode(error, "ENOENT", "ENOTDIR", "EACCES", "EPERM")) return [];
-    throw error;
-  }
-}
-
-/** A file that is not there, not ours or half written says nothing. */
-function readJson(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, "utf8"));
-  } catch (error) {
-    if (hasCode(error, "ENOENT", "ENOTDIR", "EACCES", "EPERM") || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }

@@ -1,14 +1,11 @@
 import { writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { dirname } from "node:path";
 import type { Tag } from "../../entities/tag.ts";
 import { TrackError } from "../../errors.ts";
 import { bindLoggingServer, type LoggingServer } from "../../client/logging-server.ts";
 import { createJournalFolder, journalRoots } from "../../client/journal-folder.ts";
 import type { RunSettings } from "../../settings/run-settings.ts";
 import { type Environment, variable } from "../../settings/tracking-uri.ts";
-import { parseTrackingUri } from "../../store/tracking-uri.ts";
 import { messageOf } from "../../util/error-code.ts";
 import type { JournalHeader } from "../../wire/journal-header.ts";
 import { createMasker } from "../../wire/redact.ts";
@@ -18,6 +15,7 @@ import type { Context } from "../context.ts";
 import { attemptHeader } from "./attempt-header.ts";
 import { childEnvironment } from "./child-environment.ts";
 import { announcement, closingLine, summaryJson } from "./closing-line.ts";
+import { journalPlaces } from "./journal-places.ts";
 import type { Preflight } from "./preflight.ts";
 
 export interface LaunchRequest {
@@ -115,19 +113,6 @@ function openJournal(
   if (settings.strict) throw new TrackError(`no journal can be written: ${reason}`, { exitCode: 125 });
   say(`the run is not recorded, no journal can be written: ${reason}`);
   return undefined;
-}
-
-/** Where journals may lie for a tracking URI in this environment. */
-export function journalPlaces(trackingUri: string, env: Environment): Parameters<typeof journalRoots>[0] {
-  const uri = parseTrackingUri(trackingUri);
-  const stateHome = variable(env, "XDG_STATE_HOME");
-  const home = variable(env, "HOME");
-  return {
-    ...(stateHome !== undefined && { stateHome }),
-    ...(home !== undefined && { home }),
-    ...(uri.kind === "sqlite" && { storeFolder: dirname(uri.path) }),
-    temporary: variable(env, "TMPDIR") ?? tmpdir(),
-  };
 }
 
 function openSocket(

@@ -1,0 +1,32 @@
+import { journalRoots } from "../client/journal-folder.ts";
+import { findDeadJournals } from "../recorder/dead-journals.ts";
+import { messageOf } from "../util/error-code.ts";
+import { readPlace } from "../util/proc.ts";
+import type { Context } from "./context.ts";
+import { journalPlaces } from "./launch/journal-places.ts";
+
+/** What a command that only wants to look may spend on it, ms. */
+const budgetMs = 10_000;
+
+/**
+ * Finishes the runs whose `track` was killed on this host, before a store is looked at. Where that cannot be done (a store
+ * that is away, a folder that is not ours) it is left to a later command without a word.
+ */
+export async function repairDeadRuns(context: Context, trackingUri: string): Promise<void> {
+  const roots = journalRoots(journalPlaces(trackingUri, context.env));
+  const here = readPlace();
+  if (findDeadJournals(roots, here).length === 0) return;
+  const { repairJournals } = await import("../recorder/repair.ts");
+  try {
+    await repairJournals({
+      roots,
+      env: context.env,
+      here,
+      budgetMs,
+      onNotice: (text) => context.io.say(text),
+      now: context.now,
+    });
+  } catch (error) {
+    context.io.say(`a dead run could not be finished: ${messageOf(error)}`);
+  }
+}

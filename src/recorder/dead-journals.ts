@@ -1,0 +1,49 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { hasCode } from "../util/error-code.ts";
+import { isProcessAlive } from "../util/proc.ts";
+import { journalFiles, type JournalHeader, type Place, type ProcessIdentity } from "../wire/journal-header.ts";
+
+/** A journal whose processes are gone, or whose host has booted since. */
+export interface DeadJournal {
+  readonly folder: string;
+  readonly header: JournalHeader;
+}
+
+/** Only journals of `here` can be judged; cheap enough for every command. */
+export function findDeadJournals(roots: readonly string[], here: Place): readonly DeadJournal[] {
+  return roots.flatMap((root) =>
+    listFolders(root).flatMap((name) => {
+      const folder = join(root, name);
+      const header = readJson(join(folder, journalFiles.header)) as JournalHeader | undefined;
+      return header !== undefined && isDead(folder, header, here) ? [{ folder, header }] : [];
+    }),
+  );
+}
+
+function isDead(folder: string, { place, wrapper }: JournalHeader, here: Place): boolean {
+  if (place.host !== here.host || place.machineId !== here.machineId) return false;
+  if (place.bootId !== here.bootId) return true;
+  if (place.pidNamespace !== here.pidNamespace) return false;
+  const command = readJson(join(folder, journalFiles.command)) as ProcessIdentity | undefined;
+  return ![wrapper, command].some((one) => one !== undefined && isProcessAlive(one));
+}
+
+function listFolders(root: string): readonly string[] {
+  try {
+    return readdirSync(root);
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR", "EACCES", "EPERM")) return [];
+    throw error;
+  }
+}
+
+/** Content of a JSON file; one that is not there, not ours or half written says nothing. */
+export function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR", "EACCES", "EPERM") || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
