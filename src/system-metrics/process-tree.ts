@@ -1,0 +1,152 @@
+import { readdirSync } from "node:fs";
+import { hasRunId, type ProcessStat, readProcessStat } from "./process-stat.ts";
+
+export interface ProcessTreeOptions {
+  readonly procRoot: string;
+  /** The wrapped command; `undefined` as long as it has not been started. */
+  readonly rootPid: () => number | undefined;
+  /** Never counted, nor what they start. */
+  readonly ownPids: readonly number[];
+  /** Finds descendants that lost their parent before they were seen, by the TRACK_RUN_ID they inherited. */
+  readonly runId?: string | undefined;
+}
+
+/** Of the processes judged foreign, how many are judged again per scan: pids are reused. */
+const rechecksPerScan = 8;
+const environmentReadsPerScan = 64;
+
+/**
+ * Which processes belong to a command: its descendants by parent pid, those once found that were reparented since, and
+ * orphans with its run id. A process is judged once, when it is new, so that a scan costs one listing of /proc and one read
+ * per member, however many other processes the machine has.
+ */
+export class ProcessTree {
+  readonly #options: ProcessTreeOptions;
+  /** pid -> start ticks, which tell a reused pid. */
+  #members = new Map<number, number>();
+  #others = new Map<number, "foreign" | "own">();
+  #root: { readonly pid: number; readonly startTicks: number } | undefined;
+  #recheckAfter = 0;
+
+  constructor(options: ProcessTreeOptions) {
+    this.#options = options;
+  }
+
+  /** Members that exist now, zombies too; empty as long as the root is not known. */
+  scan(): Map<number, ProcessStat> {
+    const rootPid = this.#options.rootPid();
+    if (rootPid === undefined) return new Map();
+    const { procRoot } = this.#options;
+    const isFirst = this.#root === undefined;
+    const scan = new Scan({ ...this.#options, rootPid, root: this.#root });
+    let rechecks = 0;
+    let lastRecheck = 0;
+    for (const name of readdirSync(procRoot)) {
+      const pid = name.charCodeAt(0) <= 57 ? Number(name) : Number.NaN;
+      if (!Number.isInteger(pid)) continue;
+      const other = this.#others.get(pid);
+      if (this.#members.has(pid)) scan.addMember(pid, this.#members.get(pid));
+      else if (pid === rootPid) scan.addNew(pid);
+      else if (other !== undefined && pid > this.#recheckAfter && rechecks < rechecksPerScan) {
+        rechecks += 1;
+        lastRecheck = pid;
+        scan.addSeen(pid);
+      } else if (other !== undefined) scan.others.set(pid, other);
+      // What was there before the root is no descendant of it, and reading it all would take too long at the start.
+      else if (isFirst && pid < rootPid) scan.others.set(pid, this.#options.ownPids.includes(pid) ? "own" : "foreign");
+      else scan.addNew(pid);
+    }
+    this.#recheckAfter = lastRecheck;
+    scan.judge();
+    this.#members = new Map(Array.from(scan.live, ([pid, stat]) => [pid, stat.startTicks]));
+    this.#others = scan.others;
+    this.#root = scan.root;
+    return scan.live;
+  }
+
+  /** Whether that pid was a member in the latest scan. */
+  has(pid: number): boolean {
+    return this.#members.has(pid);
+  }
+}
+
+interface ScanOptions extends Omit<ProcessTreeOptions, "rootPid"> {
+  readonly rootPid: number;
+  readonly root: { readonly pid: number; readonly startTicks: number } | undefined;
+}
+
+class Scan {
+  readonly live = new Map<number, ProcessStat>();
+  readonly others = new Map<number, "foreign" | "own">();
+  root: { readonly pid: number; readonly startTicks: number } | undefined;
+  readonly #options: ScanOptions;
+  readonly #undecided = new Map<number, { readonly isNew: boolean }>();
+  #environmentReads = 0;
+
+  constructor(options: ScanOptions) {
+    this.#options = options;
+    this.root = options.root?.pid === options.rootPid ? options.root : undefined;
+  }
+
+  addMember(pid: number, startTicks: number | undefined): void {
+    const stat = readProcessStat(this.#options.procRoot, pid);
+    if (stat === undefined) return;
+    if (stat.startTicks === startTicks) this.live.set(pid, stat);
+    else this.addNew(pid);
+  }
+
+  addNew(pid: number): void {
+    this.#undecided.set(pid, { isNew: true });
+  }
+
+  addSeen(pid: number): void {
+    this.#undecided.set(pid, { isNew: false });
+  }
+
+  judge(): void {
+    for (const pid of this.#undecided.keys()) this.#judge(pid);
+  }
+
+  #judge(pid: number): "member" | "own" | "foreign" {
+    if (this.live.has(pid)) return "member";
+    const other = this.others.get(pid);
+    if (other !== undefined) return other;
+    const undecided = this.#undecided.get(pid);
+    if (undecided === undefined) return this.#options.ownPids.includes(pid) ? "own" : "foreign";
+    // A guard against two reused pids that name each other as parent.
+    this.others.set(pid, "foreign");
+    const stat = readProcessStat(this.#options.procRoot, pid);
+    if (stat === undefined) {
+      this.others.delete(pid);
+      return "foreign";
+    }
+    const verdict = this.#judgeNew(pid, stat, undecided.isNew);
+    if (verdict !== "member") this.others.set(pid, verdict);
+    else {
+      this.others.delete(pid);
+      this.live.set(pid, stat);
+    }
+    return verdict;
+  }
+
+  #judgeNew(pid: number, stat: ProcessStat, isNew: boolean): "member" | "own" | "foreign" {
+    if (this.#options.ownPids.includes(pid)) return "own";
+    if (this.#isRoot(pid, stat)) return "member";
+    const parent = this.#judge(stat.parentPid);
+    if (parent !== "foreign") return parent;
+    return isNew && this.#carriesRunId(pid) ? "member" : "foreign";
+  }
+
+  #isRoot(pid: number, stat: ProcessStat): boolean {
+    if (pid !== this.#options.rootPid) return false;
+    this.root ??= { pid, startTicks: stat.startTicks };
+    return this.root.startTicks === stat.startTicks;
+  }
+
+  #carriesRunId(pid: number): boolean {
+    const { runId, procRoot } = this.#options;
+    if (runId === undefined || this.#environmentReads >= environmentReadsPerScan) return false;
+    this.#environmentReads += 1;
+    return hasRunId(procRoot, pid, runId);
+  }
+}
