@@ -1,5 +1,5 @@
 import { fstatSync, writeSync } from "node:fs";
-import { styleText } from "node:util";
+import type { styleText } from "node:util";
 import { TrackError } from "../errors.ts";
 import type { Environment } from "../settings/tracking-uri.ts";
 import { hasCode, messageOf } from "../util/error-code.ts";
@@ -47,7 +47,7 @@ export function createIo(env: Environment): Io {
     out: writeOut,
     err: writeErr,
     say: (message) => writeErr(`track: ${oneLine(message)}\n`),
-    style: (style, text) => (hasColour() ? styleText(style, text, { validateStream: false }) : text),
+    style: (style, text) => (hasColour() ? colour(style, text) : text),
   };
 }
 
@@ -62,6 +62,11 @@ export function decideColour(env: Environment, isTerminal: boolean): boolean {
 /** `text` without line breaks and terminal control sequences, as a line of ours may show it. */
 export function oneLine(text: string): string {
   return text.replaceAll(/\s*\n\s*/gu, " ").replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/gu, "?");
+}
+
+/** An `import` of node:util reads all of its lazy parts, worker threads among them, which costs 2 ms at every start. */
+function colour(style: Style, text: string): string {
+  return process.getBuiltinModule("node:util").styleText(style, text, { validateStream: false });
 }
 
 function writeOut(text: string): void {

@@ -227,7 +227,7 @@ describe("experiments", () => {
       "track: renamed: digits is now mnist\n",
     );
     const names = async (...args: readonly string[]) =>
-      (await rig.track(["experiments", ...args])).lines.map((line) => line.split("\t")[1]).sort();
+      (await rig.track(["experiments", ...args])).lines.map((line) => line.split("\t")[1] ?? "").sort();
     expect(await names()).toEqual(["Default", "mnist"]);
     expect((await rig.track(["experiments", "delete", "1"])).stderr).toBe("track: deleted: mnist (id 1)\n");
     expect(await names()).toEqual(["Default"]);

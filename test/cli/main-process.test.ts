@@ -1,8 +1,8 @@
 import { spawn, spawnSync, type SpawnSyncReturns } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { openSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createIo, decideColour, OutputClosedError } from "../../src/cli/io.ts";
+import { decideColour } from "../../src/cli/io.ts";
 import { CommandRig, idOf } from "./command-rig.ts";
 
 const main = join(import.meta.dirname, "../../src/main.ts");
