@@ -1,6 +1,7 @@
 import { lstat, realpath } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { hasCode } from "../util/error-code.ts";
+import { lfsFilterSettings } from "./lfs-filter.ts";
 import { runHelper, type HelperOptions, type HelperResult } from "../util/run-helper.ts";
 
 export interface GitOptions {
@@ -55,11 +56,7 @@ const readOnlySettings = [
     "diff.mnemonicPrefix=false",
     "diff.relative=false",
     "submodule.recurse=false",
-    // Git LFS' own filter copies every changed file into .git/lfs; this one says the same pointer and keeps nothing.
-    "filter.lfs.process=",
-    "filter.lfs.required=false",
-    `filter.lfs.clean=cat >/dev/null; if head -c 43 %f | grep -q "^version https://git-lfs"; then cat %f; elif test -s %f; then
-      echo "version https://git-lfs.github.com/spec/v1"; echo "oid sha256:$(sha256sum <%f | cut -c1-64)"; echo "size $(($(wc -c <%f)))"; fi`,
+    ...lfsFilterSettings(process.execPath),
   ].flatMap((setting) => ["-c", setting]),
 ];
 
@@ -74,7 +71,9 @@ const keptVariables = new Set([
 
 function gitEnvironment(env: GitOptions["env"]): Record<string, string | undefined> {
   return {
-    ...Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("GIT_") || keptVariables.has(name))),
+    ...Object.fromEntries(
+      Object.entries(env).filter(([name]) => !/^(?:GIT_|NODE_OPTIONS$)/u.test(name) || keptVariables.has(name)),
+    ),
     LC_ALL: "C",
     GIT_OPTIONAL_LOCKS: "0",
     GIT_TERMINAL_PROMPT: "0",
@@ -110,7 +109,8 @@ async function orUndefined<T>(promise: Promise<T>): Promise<T | undefined> {
   try {
     return await promise;
   } catch (error) {
-    if (hasCode(error, "ENOENT", "EACCES", "EPERM", "ENOTDIR", "ELOOP", "EIO", "ESTALE", "ENAMETOOLONG")) return undefined;
+    if (hasCode(error, "ENOENT", "EACCES", "EPERM", "ENOTDIR", "ELOOP", "EIO", "ESTALE", "ENAMETOOLONG"))
+      return undefined;
     throw error;
   }
 }
@@ -123,7 +123,10 @@ async function foreignSettings(helper: HelperOptions): Promise<string[]> {
   const trust = ["-c", "safe.directory=*"];
   const pattern = String.raw`^filter\..*\.(clean|smudge|process|required)$`;
   const { stdout } = await runHelper("git", [...trust, "config", "-z", "--name-only", "--get-regexp", pattern], helper);
-  const names = stdout.toString("utf8").split("\0").filter((name) => name !== "");
+  const names = stdout
+    .toString("utf8")
+    .split("\0")
+    .filter((name) => name !== "");
   return [...trust, ...names.flatMap((name) => ["-c", name.endsWith(".required") ? `${name}=false` : `${name}=`])];
 }
 

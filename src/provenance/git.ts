@@ -31,7 +31,10 @@ export async function readProvenance(repository: GitRepository): Promise<GitProv
     repository.run(["config", "-z", "--get-regexp", String.raw`^(remote\..*\.url|branch\..*\.remote)$`]),
   ]);
   if (status.exitCode !== 0 && !status.isTruncated) return undefined;
-  const records = status.stdout.toString("utf8").split("\0").filter((record) => record !== "");
+  const records = status.stdout
+    .toString("utf8")
+    .split("\0")
+    .filter((record) => record !== "");
   const header = (name: string): string | undefined => {
     const start = `# branch.${name} `;
     return records.find((record) => record.startsWith(start))?.slice(start.length);

@@ -1,3 +1,5 @@
+/** What git says of a binary file in a submodule, whose diff does not inherit `--binary`; `git apply` would refuse the whole patch. */
+const unsaidContent = Buffer.from("\nBinary files ", "latin1");
 const fileStart = Buffer.from("\ndiff --git ", "latin1");
 
 /**
@@ -47,11 +49,12 @@ export class PatchCollector {
   }
 
   #closeFile(): void {
-    if (this.#file === undefined) {
+    const file = this.#file === undefined ? undefined : Buffer.concat(this.#file);
+    if (file === undefined || file.includes(unsaidContent)) {
       this.#isTruncated = true;
     } else {
-      this.#kept.push(...this.#file);
-      this.#keptBytes += this.#fileBytes;
+      this.#kept.push(file);
+      this.#keptBytes += file.length;
     }
     this.#file = [];
     this.#fileBytes = 0;

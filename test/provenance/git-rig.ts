@@ -24,7 +24,13 @@ export function createGitRig(): GitRig {
       cwd,
       encoding: "utf8",
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...env, GIT_AUTHOR_NAME: "a", GIT_AUTHOR_EMAIL: "a@b", GIT_COMMITTER_NAME: "a", GIT_COMMITTER_EMAIL: "a@b" },
+      env: {
+        ...env,
+        GIT_AUTHOR_NAME: "a",
+        GIT_AUTHOR_EMAIL: "a@b",
+        GIT_COMMITTER_NAME: "a",
+        GIT_COMMITTER_EMAIL: "a@b",
+      },
     });
   const write = (path: string, content: string | Buffer): string => {
     const target = join(folder, path);
@@ -51,7 +57,10 @@ export function createGitRig(): GitRig {
 
 /** Path, size, mode and times of everything below a folder, itself included. */
 export function listWithTimes(folder: string): string[] {
-  const entries = [folder, ...readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => join(folder, name))];
+  const entries = [
+    folder,
+    ...readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)),
+  ];
   return entries.map((path) => {
     const stats = lstatSync(path, { bigint: true });
     return [path, stats.size, stats.mode, stats.mtimeNs, stats.ctimeNs].join(" ");

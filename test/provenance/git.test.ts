@@ -56,7 +56,12 @@ describe("collectGitTags", () => {
   });
 
   it("leaves our own files out of dirty", async () => {
-    const repo = rig.repository("repo", { "work/mlflow.db": "a", "work/mlflow.db-wal": "w", "work/mlruns/0/meta": "b", "work/mlruns2": "c" });
+    const repo = rig.repository("repo", {
+      "work/mlflow.db": "a",
+      "work/mlflow.db-wal": "w",
+      "work/mlruns/0/meta": "b",
+      "work/mlruns2": "c",
+    });
     rig.write("repo/work/mlflow.db", "changed");
     rig.write("repo/work/mlflow.db-wal", "changed");
     rig.write("repo/work/mlruns/0/meta", "changed");
@@ -71,7 +76,11 @@ describe("collectGitTags", () => {
   it("has no branch on a detached HEAD, no tags before the first commit, nothing outside or in a bare repository", async () => {
     const repo = rig.repository("repo", { a: "a" });
     rig.git(repo, "checkout", "-q", "--detach");
-    expect(await collect(repo)).toEqual({ root: repo, commit: expect.stringMatching(/^[0-9a-f]{40}$/u), isDirty: false });
+    expect(await collect(repo)).toEqual({
+      root: repo,
+      commit: expect.stringMatching(/^[0-9a-f]{40}$/u),
+      isDirty: false,
+    });
     mkdirSync(join(rig.folder, "fresh"));
     rig.git(join(rig.folder, "fresh"), "init", "-q", "-b", "trunk");
     const fresh = await collect(join(rig.folder, "fresh"));
@@ -90,10 +99,17 @@ describe("collectGitTags", () => {
     rig.git(repo, "submodule", "add", "-q", inner, "sub");
     rig.git(repo, "commit", "-q", "-m", "sub");
     rig.git(repo, "worktree", "add", "-q", "-b", "side", join(rig.folder, "tree"));
-    expect(await collect(join(rig.folder, "tree"))).toMatchObject({ root: join(rig.folder, "tree"), branch: "side", isDirty: false });
+    expect(await collect(join(rig.folder, "tree"))).toMatchObject({
+      root: join(rig.folder, "tree"),
+      branch: "side",
+      isDirty: false,
+    });
     expect(await collect(join(repo, "sub"))).toMatchObject({ root: join(repo, "sub"), repoUrl: inner, isDirty: false });
     symlinkSync(repo, join(rig.folder, "link"));
-    expect(await collect(join(rig.folder, "link"), [join(rig.folder, "link", "a")])).toMatchObject({ root: repo, isDirty: false });
+    expect(await collect(join(rig.folder, "link"), [join(rig.folder, "link", "a")])).toMatchObject({
+      root: repo,
+      isDirty: false,
+    });
     rig.write("repo/sub/untracked", "u");
     expect((await collect(repo))?.isDirty).toBe(false);
     rig.write("repo/sub/b", "changed");
@@ -171,7 +187,10 @@ describe("collectGitTags", () => {
   });
 
   it("takes few milliseconds", async () => {
-    const repo = rig.repository("repo", Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`f${index}`, `${index}`])));
+    const repo = rig.repository(
+      "repo",
+      Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`f${index}`, `${index}`])),
+    );
     const times: number[] = [];
     for (let round = 0; round < 10; round += 1) {
       const start = performance.now();
@@ -197,7 +216,11 @@ describe("withoutCredentials", () => {
 });
 
 function readLines(path: string): string[] {
-  return existsSync(path) ? readFile(path).split("\n").filter((line) => line !== "") : [];
+  return existsSync(path)
+    ? readFile(path)
+        .split("\n")
+        .filter((line) => line !== "")
+    : [];
 }
 
 function readFile(path: string): string {
