@@ -227,16 +227,21 @@ test("a slow reader that makes progress is kept", async () => {
   expect(client.isClosed).toBe(false);
 });
 
-test("all that a client said counts, though it hangs up without reading a reply", async () => {
+test.each([
+  ["while it is read from", 30_000, false],
+  ["before it is read from", 2500, true],
+])("all that a client said counts, though it hangs up without reading a reply: %s", async (_when, count, isPaused) => {
   await using rig = await SocketRig.start();
-  const count = 30_000;
+  if (isPaused) rig.server.pause();
+  const line = '{"metrics":{"m":1},"id":1,"step":1234,"timestamp":1790000000000}';
   const script = `
 import os, socket
 connection = socket.socket(socket.AF_UNIX)
 connection.connect(os.environ["TRACK_SOCKET"])
-connection.sendall(b'{"metrics":{"m":1},"id":1}\\n' * ${count})
+connection.sendall(b'${line}\\n' * ${count})
 `;
   await rig.run("python3", "-c", script);
+  rig.server.resume();
   await until(() => rig.handler.records.length === count);
   await until(() => rig.server.connectionCount === 0);
   expect(rig.handler.bad).toEqual([]);
@@ -276,22 +281,27 @@ test("drain takes in what is queued, backlog of the listener included, then clos
   await until(() => clients.every(({ isClosed }) => isClosed));
 });
 
-test("drain waits for copies, but for a client that never stops only so long", async () => {
+test("drain waits for copies and for replies to be sent", async () => {
   await using rig = await SocketRig.start();
   const copy = Promise.withResolvers<void>();
   rig.handler.onRecord = (record) => (record.type === "artifact" ? copy.promise : undefined);
   const client = await rig.connect();
   client.say({ artifact: "a", id: 1 });
   await until(() => rig.handler.records.length === 1);
-  const flood = setInterval(() => client.say(point(1)), 5);
-  let isDrained = false;
-  const draining = rig.server.drain(20, 400).then(() => (isDrained = true));
+  const draining = rig.server.drain(5);
   setTimeout(() => copy.resolve(), 100);
-  await client.replies(1);
-  expect(isDrained).toBe(false);
   await draining;
+  expect(await client.replies(1)).toEqual([{ id: 1, ok: true }]);
+});
+
+test("drain waits only so long for a client that never stops", async () => {
+  await using rig = await SocketRig.start();
+  const client = await rig.connect();
+  const flood = setInterval(() => client.say(point(1)), 5);
+  await rig.server.drain(50, 300);
   clearInterval(flood);
   await until(() => rig.server.connectionCount === 0);
+  expect(rig.handler.records.length).toBeGreaterThan(10);
 });
 
 test("single sockets are served as well, until the server is closed", async () => {
