@@ -103,7 +103,7 @@ function facts({ run, experiment }: RunDetails, now: number): readonly Fact[] {
     ["run id", info.runId],
     ["experiment", `${experiment.name} (id ${experiment.experimentId})`],
     ["stage", info.lifecycleStage === "deleted" ? "deleted (track restore brings it back)" : undefined],
-    ["started", `${formatLocalTime(info.startTime)} (${formatRelativeTime(info.startTime, now)})`],
+    ["started", startedAt(info.startTime, now)],
     ["duration", end === undefined ? undefined : formatDuration(end - info.startTime)],
     ["attempt", tag(trackTags.attempt) === "1" ? undefined : tag(trackTags.attempt)],
     ["ended by", endedBy(tag)],
@@ -116,6 +116,12 @@ function facts({ run, experiment }: RunDetails, now: number): readonly Fact[] {
     ["artifacts", info.artifactUri],
   ];
   return list.flatMap(([name, value]) => (value === undefined || value === "" ? [] : [[name, value] as const]));
+}
+
+function startedAt(time: number, now: number): string {
+  const absolute = formatLocalTime(time);
+  const relative = formatRelativeTime(time, now);
+  return absolute.startsWith(relative) ? absolute : `${absolute} (${relative})`;
 }
 
 type ReadTag = (key: string) => string | undefined;
@@ -161,7 +167,7 @@ function gitOf(tag: ReadTag): string | undefined {
 /** The user's own first; ours and MLflow's after them. */
 function sortedTags(tags: readonly Tag[]): readonly Tag[] {
   const isOwn = (tag: Tag) => !/^(?:mlflow|track)\./u.test(tag.key);
-  const shown = tags.filter((tag) => !hiddenTags.has(tag.key));
+  const shown = tags.filter((tag) => !hiddenTags.has(tag.key)).sort((one, other) => (one.key < other.key ? -1 : 1));
   return [...shown.filter(isOwn), ...shown.filter((tag) => !isOwn(tag))];
 }
 

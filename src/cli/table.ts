@@ -37,16 +37,15 @@ interface Measured<Row> {
 function layOut<Row>(io: Io, columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const measured = columns.map((column) => measure(column, rows));
   const fitted = shrink(drop(measured, io.columns), io.columns);
-  const titles = joinCells(fitted.map((one) => ({ ...one, text: io.style("dim", pad(one, one.column.title)) })));
-  const lines = rows.map((row, index) => {
-    return joinCells(
+  const titles = joinCells(fitted.map((one) => pad(one, one.column.title, (text) => io.style("dim", text))));
+  const lines = rows.map((row, index) =>
+    joinCells(
       fitted.map((one) => {
-        const text = pad(one, one.cells[index] ?? "");
         const style = one.column.style?.(row);
-        return { ...one, text: style === undefined ? text : io.style(style, text) };
+        return pad(one, one.cells[index] ?? "", (text) => (style === undefined ? text : io.style(style, text)));
       }),
-    );
-  });
+    ),
+  );
   return [titles, ...lines].map((line) => `${line}\n`).join("");
 }
 
@@ -89,15 +88,14 @@ function total(widths: readonly number[]): number {
   return widths.reduce((sum, width) => sum + width, gap.length * Math.max(0, widths.length - 1));
 }
 
-function pad<Row>({ column, width }: Measured<Row>, text: string): string {
+/** Blanks stay without colour, so that those at the end of a line can go. */
+function pad<Row>({ column, width }: Measured<Row>, text: string, paint: (text: string) => string): string {
   const cut = cutToWidth(text, width);
+  const painted = cut === "" ? "" : paint(cut);
   const blanks = " ".repeat(Math.max(0, width - textWidth(cut)));
-  return column.isRight === true ? blanks + cut : cut + blanks;
+  return column.isRight === true ? blanks + painted : painted + blanks;
 }
 
-function joinCells(cells: readonly { readonly text: string }[]): string {
-  return cells
-    .map((cell) => cell.text)
-    .join(gap)
-    .trimEnd();
+function joinCells(cells: readonly string[]): string {
+  return cells.join(gap).trimEnd();
 }

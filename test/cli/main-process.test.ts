@@ -16,19 +16,20 @@ afterEach(async () => {
   await rig[Symbol.asyncDispose]();
 });
 
-const environment = { PATH: process.env["PATH"], HOME: process.env["HOME"] };
+/** A home of its own: commands finish what dead runs left in the user's. */
+const environment = () => ({ PATH: process.env["PATH"], HOME: join(rig.folder, "home") });
 
 function track(args: readonly string[], env: Record<string, string> = {}): SpawnSyncReturns<string> {
   return spawnSync(process.execPath, [main, ...args], {
     cwd: rig.folder,
-    env: { ...environment, ...env },
+    env: { ...environment(), ...env },
     encoding: "utf8",
   });
 }
 
 function shell(script: string, env: Record<string, string> = {}): SpawnSyncReturns<string> {
   const text = script.replaceAll("TRACK", `'${process.execPath}' '${main}'`);
-  return spawnSync("bash", ["-c", text], { cwd: rig.folder, env: { ...environment, ...env }, encoding: "utf8" });
+  return spawnSync("bash", ["-c", text], { cwd: rig.folder, env: { ...environment(), ...env }, encoding: "utf8" });
 }
 
 async function seedMany(count: number): Promise<void> {
@@ -117,7 +118,7 @@ test("a terminal gets the table, in colour unless NO_COLOR; a pipe gets colour o
   await seedMany(1);
   const onTerminal = (env: string) =>
     shell(`script -qec "env ${env} '${process.execPath}' '${main}' ls" /dev/null`, { TERM: "xterm" }).stdout;
-  expect(onTerminal("COLUMNS=60")).toMatch(/\u001b\[2mRUN +\u001b\[22m/u);
+  expect(onTerminal("COLUMNS=60")).toMatch(/\u001b\[2mRUN\u001b\[22m +/u);
   expect(onTerminal("COLUMNS=60")).toContain("\u001b[36mRUNNING");
   expect(onTerminal("NO_COLOR=1 COLUMNS=60")).not.toContain("\u001b[");
   expect(onTerminal("NO_COLOR=1 COLUMNS=60")).toContain("NAME");

@@ -38,11 +38,12 @@ function readSample(db: DatabaseSync, runId: string): readonly SqlRow[] {
   const points = prepareCached(db, pointsSql);
   const rows: SqlRow[] = [];
   let next = first;
-  for (let place = 0; place < sampledPlaces && next <= last; place += 1) {
+  for (let place = 0; place < sampledPlaces; place += 1) {
     const from = first + Math.floor(((last - first) * place) / sampledPlaces);
-    const found = points.all(runId, Math.max(from, next), pointsPerPlace);
+    // Where other runs wrote in between, several places lead to the same points: they count once.
+    if (from < next) continue;
+    const found = points.all(runId, from, pointsPerPlace);
     rows.push(...found);
-    // Other runs may have written in between: never the same points twice.
     next = toNumber(found.at(-1)?.["rowid"] ?? last) + 1;
   }
   return rows;
