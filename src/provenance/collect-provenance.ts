@@ -1,0 +1,1 @@
+export async function collectProvenance(_: unknown): Promise<void> {}
