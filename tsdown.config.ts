@@ -11,6 +11,6 @@ export default defineConfig({
   dts: false,
   minify: false,
   fixedExtension: false,
-  noExternal: [/^commander/],
+  deps: { alwaysBundle: [/^commander/u] },
   loader: { ".sql": "text" },
 });

@@ -132,5 +132,5 @@ export class RecorderProcess {
 function recorderEntry(): { readonly entry: string; readonly arguments: readonly string[] } {
   const here = fileURLToPath(import.meta.url);
   if (here.endsWith(".ts")) return { entry: join(dirname(here), "../recorder/recorder-main.ts"), arguments: [] };
-  return { entry: join(dirname(here), "recorder.mjs"), arguments: [] };
+  return { entry: join(dirname(here), "recorder.js"), arguments: [] };
 }

@@ -5,7 +5,7 @@ import { hasCode } from "../util/error-code.ts";
 import { isProcessAlive } from "../util/proc.ts";
 import type { OutcomeRecord, RecorderMessage, WrapperMessage } from "../wire/control-messages.ts";
 import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
-import type { MissingOutcome } from "./final-status.ts";
+import type { MissingOutcome } from "../wire/final-status.ts";
 import { findRunProcesses } from "./run-processes.ts";
 import { RunSession } from "./run-session.ts";
 

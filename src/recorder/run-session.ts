@@ -12,7 +12,7 @@ import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
 import { ArtifactIntake } from "./artifact-intake.ts";
 import { ConsoleRecorder, consoleSpoolPath } from "./console-recorder.ts";
 import { describeRun } from "./describe-run.ts";
-import { finalStatus, type MissingOutcome } from "./final-status.ts";
+import { finalStatus, type MissingOutcome } from "../wire/final-status.ts";
 import { Recording, type RecordingOptions } from "./recording.ts";
 import { RecordHandler } from "./record-handler.ts";
 

@@ -2,7 +2,7 @@ import type { EndReason, ProcessOutcome } from "../entities/process-outcome.ts";
 import type { RunStatus } from "../entities/run-status.ts";
 import { trackTags } from "../entities/tag-keys.ts";
 import type { Tag } from "../entities/tag.ts";
-import type { OutcomeRecord } from "../wire/control-messages.ts";
+import type { OutcomeRecord } from "./control-messages.ts";
 
 /** How an attempt ended, as it is written at its end (cli.md, "Status from the outcome"). */
 export interface FinalStatus {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ProcessOutcome } from "../../src/entities/process-outcome.ts";
-import { finalStatus } from "../../src/recorder/final-status.ts";
+import { finalStatus } from "../../src/wire/final-status.ts";
 
 const exited = (exitCode: number): ProcessOutcome => ({ kind: "exited", exitCode });
 const signalled = (signal: string, signalNumber: number): ProcessOutcome => ({ kind: "signalled", signal, signalNumber });

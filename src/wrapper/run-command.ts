@@ -1,0 +1,202 @@
+import type { Socket } from "node:net";
+import { writePrivate } from "../client/journal-folder.ts";
+import type { LoggingServer } from "../client/logging-server.ts";
+import { RecorderProcess } from "../client/recorder-process.ts";
+import type { ProcessOutcome } from "../entities/process-outcome.ts";
+import type { RunStatus } from "../entities/run-status.ts";
+import type { CaptureMode } from "../settings/run-options.ts";
+import { readLink, readStartTicks } from "../util/proc.ts";
+import type { OutcomeRecord, RecorderMessage, RunSummary } from "../wire/control-messages.ts";
+import { exitCodeOf, finalStatus } from "../wire/final-status.ts";
+import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
+import { startCommand, type StartedCommand } from "./child-process.ts";
+import type { LaunchNotes } from "./launch-notes.ts";
+import { leaveLike } from "./leave.ts";
+import { OomWatch } from "./oom-watch.ts";
+
+export interface RunCommandRequest {
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  /** The command's environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly notes: LaunchNotes;
+  readonly capture: CaptureMode;
+  /** Absent: the run is not recorded, the command runs all the same. */
+  readonly journalFolder?: string;
+  readonly logging?: LoggingServer;
+  /** Says what to do with connections that this process's copy of the server accepts. */
+  onHandOver(connection: (socket: Socket) => void): void;
+  readonly timeoutMs?: number;
+  readonly graceMs: number;
+  readonly syncTimeoutMs: number;
+  /** One line on stderr, unless `--quiet`. */
+  say(text: string): void;
+  /** One line on stderr. */
+  sayAlways(text: string): void;
+  /** The wait for the store may be shown as it goes on. */
+  readonly showProgress: boolean;
+}
+
+export interface RunCommandResult {
+  readonly outcome: ProcessOutcome;
+  readonly timedOut: boolean;
+  /** As the shell will see it. */
+  readonly exitCode: number;
+  readonly status: RunStatus;
+  /** Everything is in the store. */
+  readonly isStored: boolean;
+  readonly summary?: RunSummary;
+  /** Ends this process as the command ended. */
+  leave(exit: (exitCode: number) => never): never;
+}
+
+const timeoutExitCode = 124;
+
+/** Runs the command and has it recorded. Never rejects for a fault of recording. */
+export async function runCommand(request: RunCommandRequest): Promise<RunCommandResult> {
+  return await new CommandRun(request).run();
+}
+
+class CommandRun {
+  readonly #request: RunCommandRequest;
+  readonly #oom = new OomWatch();
+  readonly #notices: string[] = [];
+  #recorder: RecorderProcess | undefined;
+  #endWait: (() => void) | undefined;
+  #summary: RunSummary | undefined;
+  #timedOut = false;
+  #record: OutcomeRecord | undefined;
+
+  constructor(request: RunCommandRequest) {
+    this.#request = request;
+  }
+
+  async run(): Promise<RunCommandResult> {
+    const request = this.#request;
+    const started = await startCommand({
+      argv: request.argv,
+      cwd: request.cwd,
+      env: request.env,
+      notes: request.notes,
+      capture: request.capture,
+      ...(request.journalFolder !== undefined && { spoolPath: `${request.journalFolder}/${journalFiles.console}` }),
+      onCaptureEnd: (reason) => request.say(`console output is no longer captured: ${reason}`),
+      onLateSignal: () => this.#endWait?.(),
+    });
+    this.#oom.begin();
+    const timer = started.kind === "started" ? this.#armTimeout(started) : undefined;
+    this.#startRecorder(started.kind === "started" ? started : undefined);
+    const outcome = started.kind === "started" ? await started.outcome : started;
+    clearTimeout(timer);
+    const record = this.#recordOf(outcome);
+    await this.#tellOutcome(record);
+    return this.#result(record, started.kind === "started" && started.hasTerminal);
+  }
+
+  #armTimeout(command: StartedCommand): NodeJS.Timeout | undefined {
+    const { timeoutMs, graceMs } = this.#request;
+    if (timeoutMs === undefined) return undefined;
+    return setTimeout(() => {
+      this.#timedOut = true;
+      command.terminate(graceMs);
+    }, timeoutMs);
+  }
+
+  #startRecorder(command: StartedCommand | undefined): void {
+    const { journalFolder, logging, notes } = this.#request;
+    if (journalFolder === undefined) return;
+    const recorder = new RecorderProcess({
+      hello: { type: "hello", journalFolder, socketPath: logging?.path ?? "", verbose: false },
+      ...(logging !== undefined && { server: logging.server }),
+      env: notes.environment,
+      foreignDescriptors: describeDescriptors(notes.inheritedFds),
+      onMessage: (message) => this.#hear(message),
+      onGivenUp: () => this.#giveUp(),
+    });
+    this.#recorder = recorder;
+    recorder.start();
+    this.#request.onHandOver((socket) => recorder.handConnection(socket));
+    if (command === undefined) return;
+    const identity: ProcessIdentity = { pid: command.pid, startTicks: readStartTicks(command.pid) ?? 0 };
+    recorder.tell({ type: "started", command: identity, console: command.console });
+    this.#keep(journalFiles.command, identity);
+  }
+
+  #hear(message: RecorderMessage): void {
+    if (message.type === "notice") this.#notice(message.text);
+    if (
+      message.type === "progress" &&
+      this.#record !== undefined &&
+      this.#request.showProgress &&
+      message.pendingEntries > 0
+    ) {
+      this.#notice(`waiting for the store: ${message.pendingEntries} entries left`);
+    }
+    if (message.type !== "done") return;
+    this.#summary = message.summary;
+    this.#endWait?.();
+  }
+
+  #notice(text: string): void {
+    if (this.#notices.at(-1) === text) return;
+    this.#notices.push(text);
+    this.#request.say(text);
+  }
+
+  #giveUp(): void {
+    this.#request.logging?.close();
+    this.#request.say("the recorder failed three times; what was said until now is kept in the journal");
+    this.#endWait?.();
+  }
+
+  #recordOf(outcome: ProcessOutcome): OutcomeRecord {
+    return { outcome, endTime: Date.now(), timedOut: this.#timedOut, oomKilled: this.#oom.hasKilled() };
+  }
+
+  async #tellOutcome(record: OutcomeRecord): Promise<void> {
+    this.#record = record;
+    this.#keep(journalFiles.outcome, record);
+    if (this.#recorder === undefined || this.#recorder.isGivenUp) return;
+    const done = new Promise<void>((resolve) => (this.#endWait = resolve));
+    const timer = setTimeout(() => this.#endWait?.(), this.#request.syncTimeoutMs);
+    this.#recorder.tell({ type: "outcome", outcome: record });
+    await done;
+    clearTimeout(timer);
+    this.#recorder.release();
+  }
+
+  /** Beside the journal, so that any later command can finish the work if both processes die. */
+  #keep(name: string, content: unknown): void {
+    if (this.#request.journalFolder === undefined) return;
+    try {
+      writePrivate(this.#request.journalFolder, name, JSON.stringify(content));
+    } catch {
+      // A full disk here is told by the recorder, which has the same trouble.
+    }
+  }
+
+  #result(record: OutcomeRecord, hasTerminal: boolean): RunCommandResult {
+    const { outcome, timedOut } = record;
+    const summary = this.#summary;
+    return {
+      outcome,
+      timedOut,
+      exitCode: timedOut ? timeoutExitCode : exitCodeOf(outcome),
+      status: summary?.status ?? finalStatus(record).status,
+      isStored: summary !== undefined && summary.pendingEntries === 0,
+      ...(summary !== undefined && { summary }),
+      leave: (exit) => {
+        const end: ProcessOutcome = timedOut ? { kind: "exited", exitCode: timeoutExitCode } : outcome;
+        return leaveLike(end, { exit, hasTerminal });
+      },
+    };
+  }
+}
+
+/** With their link texts, so that the recorder closes the very same things and nothing of its own. */
+function describeDescriptors(fds: readonly number[]): readonly (readonly [number, string])[] {
+  return fds.flatMap((fd) => {
+    const link = readLink(`/proc/self/fd/${fd}`);
+    return link === undefined ? [] : [[fd, link] as const];
+  });
+}
