@@ -261,7 +261,13 @@ describe("a drain", () => {
     await journalOf(rig.journal, [createRun, ...steps(30), params(["a", "1"]), params(["a", "2"])]);
     let revision = "old";
     await drainAll({ ...rig.options(), revision: () => revision });
-    await journalOf(rig.journal, [ended]);
+    const other = "f".repeat(32);
+    const gone: StoreOperation[] = [
+      { ...createRun, runId: other, createId: "2" } as StoreOperation,
+      { op: "log-batch", runId: other, metrics: [["loss", 1, 1, 1]] },
+      { op: "delete-run", runId: other },
+    ];
+    await journalOf(rig.journal, [...gone, ended]);
     const told: number[] = [];
     const drain = new Drain({
       ...rig.options(),
@@ -277,11 +283,14 @@ describe("a drain", () => {
     ]);
     revision = "new";
     await drain.finish();
-    expect(select(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 30 }]);
-    expect(select(rig.database, "SELECT status FROM runs")).toEqual([{ status: "FINISHED" }]);
+    expect(select(rig.database, `SELECT count(*) AS n FROM metrics WHERE run_uuid = '${runId}'`)).toEqual([{ n: 30 }]);
+    expect(select(rig.database, "SELECT status, lifecycle_stage AS stage FROM runs ORDER BY run_uuid")).toEqual([
+      { status: "FINISHED", stage: "active" },
+      { status: "RUNNING", stage: "deleted" },
+    ]);
     expect(readRefused(rig.journal)).toHaveLength(1);
     expect(told).toEqual([]);
-    expect(readCursor(rig.journal)).toMatchObject({ sequence: 34, revision: "new" });
+    expect(readCursor(rig.journal)).toMatchObject({ sequence: 37, revision: "new" });
   });
 
   test("kill -9 of the drain at any moment loses nothing and doubles nothing", async () => {

@@ -1,8 +1,8 @@
-// Appends to the journal in argv[2] until it is killed; says "<sequence>" once an entry is acknowledged, by flush and by appendNow in turn.
+// Appends to the journal in argv[2], in segments of argv[3] bytes, until it is killed; says "<sequence>" once an entry is acknowledged, by flush and by appendNow in turn.
 import { writeSync } from "node:fs";
 import { JournalWriter } from "../../../src/journal/journal-writer.ts";
 
-const writer = JournalWriter.open(process.argv[2] ?? "", { segmentBytes: 200_000 });
+const writer = JournalWriter.open(process.argv[2] ?? "", { segmentBytes: Number(process.argv[3]) });
 const padding = "x".repeat(300);
 
 for (let round = 0; ; round += 1) {
