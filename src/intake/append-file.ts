@@ -29,6 +29,8 @@ export class AppendFileReader {
   #readOffset: number;
   /** Where the splitter's own count begins. */
   #baseOffset: number;
+  /** What `fileOffset` said last. */
+  #toldOffset: number;
   #splitter = new LineSplitter();
   /** What tells the same file, grown, from another one under its name. */
   #seen: { readonly inode: number; readonly lastByte: number } | undefined;
@@ -42,6 +44,7 @@ export class AppendFileReader {
     this.#handler = options.handler;
     this.#readOffset = options.offset ?? 0;
     this.#baseOffset = this.#readOffset;
+    this.#toldOffset = this.#readOffset;
   }
 
   /** Begins to follow the file. Keeps no process alive. */
@@ -127,17 +130,29 @@ export class AppendFileReader {
     );
     this.#readOffset = 0;
     this.#baseOffset = 0;
+    this.#toldOffset = 0;
     this.#splitter = new LineSplitter();
   }
 
+  /** A copy takes its time, in which others end their batches: what came before it is ended first, with its own offset. */
   async #takeLines(next: () => string | LineFault | undefined, first = next()): Promise<void> {
-    let line = first;
-    if (line === undefined) return;
-    for (; line !== undefined; line = next()) {
+    let offset = this.#toldOffset;
+    for (let line = first; line !== undefined; line = next()) {
       const done = this.#takeLine(line);
-      if (done !== undefined) await done;
+      if (done !== undefined) {
+        this.#endBatch(offset);
+        await done;
+        this.#endBatch(this.#takenOffset);
+      }
+      offset = this.#takenOffset;
     }
-    this.#handler.fileOffset(this.#takenOffset);
+    this.#endBatch(offset);
+  }
+
+  #endBatch(offset: number): void {
+    if (offset === this.#toldOffset) return;
+    this.#toldOffset = offset;
+    this.#handler.fileOffset(offset);
     this.#handler.batchEnd?.();
   }
 
