@@ -79,3 +79,17 @@ test("--version prints the version of package.json", async () => {
   const { default: manifest } = await import("../../package.json", { with: { type: "json" } });
   expect(await track(["--version"])).toEqual({ exitCode: 0, stdout: `${manifest.version}\n`, stderr: "" });
 });
+
+test("what nobody expected is called a bug in track, with a stack by TRACK_DEBUG=1 alone", async () => {
+  const crash = async (env: Record<string, string>, argv: readonly string[]) => {
+    const io = new TestIo();
+    const context = createContext({ io, env, cwd: "/nowhere" });
+    const broken = { ...context, openStore: () => Promise.reject(new TypeError("x is no function")) };
+    return { exitCode: await main(argv, broken), stderr: io.stderr };
+  };
+  expect(await crash({}, ["ls"])).toEqual({
+    exitCode: 1,
+    stderr: "track: x is no function\nhint: this is a bug in track; TRACK_DEBUG=1 shows where\n",
+  });
+  expect((await crash({ TRACK_DEBUG: "1" }, ["ls"])).stderr).toMatch(/\n {4}at /u);
+});
