@@ -8,10 +8,10 @@ import { cutToWidth } from "../util/text-width.ts";
 import { formatCell } from "./format-cell.ts";
 import { formatBytes, formatNumber } from "./format-number.ts";
 import { formatSparkline } from "./format-sparkline.ts";
-import { formatDuration, formatLocalTime, formatRelativeTime } from "./format-time.ts";
 import type { Io } from "./io.ts";
 import type { RunArtifacts } from "./run-artifacts.ts";
 import { statusStyle } from "./run-columns.ts";
+import { type Fact, runFacts } from "./run-facts.ts";
 import { type Column, writeTable } from "./table.ts";
 
 /** A run and what belongs to it. `summaries` is by metric key; a metric without one shows its latest value alone. */
@@ -50,8 +50,6 @@ const hiddenTags: ReadonlySet<string> = new Set([
   trackTags.heartbeat,
 ]);
 
-type Fact = readonly [name: string, value: string];
-
 /** Writes the page that `track show` has on a terminal: facts, params, metrics, tags, artifacts, children. */
 export function writeRunPage(io: Io, now: number, details: RunDetails): void {
   const { run, artifacts, children } = details;
@@ -59,7 +57,7 @@ export function writeRunPage(io: Io, now: number, details: RunDetails): void {
   const style = statusStyle(info.status);
   const status = style === undefined ? info.status : io.style(style, info.status);
   io.out(`${io.style("bold", formatCell(info.runName))}  ${status}\n`);
-  writeFacts(io, facts(details, now));
+  writeFacts(io, runFacts(run, details.experiment, now));
   writeSection(io, "Params", () => writeFacts(io, data.params.map(toFact)), data.params.length);
   const isSystem = (metric: Metric) => metric.key.startsWith("system/");
   for (const [title, metrics] of [
@@ -93,75 +91,6 @@ function writeFacts(io: Io, list: readonly Fact[]): void {
     const room = Math.max(10, io.columns - width - 4);
     io.out(`  ${io.style("dim", shownName)}  ${cutToWidth(formatCell(value), room)}\n`);
   }
-}
-
-function facts({ run, experiment }: RunDetails, now: number): readonly Fact[] {
-  const { info } = run;
-  const tag = (key: string) => run.data.tags.find((one) => one.key === key)?.value;
-  const end = info.endTime ?? (info.status === "RUNNING" ? now : undefined);
-  const list: readonly (readonly [string, string | undefined])[] = [
-    ["run id", info.runId],
-    ["experiment", `${experiment.name} (id ${experiment.experimentId})`],
-    ["stage", info.lifecycleStage === "deleted" ? "deleted (track restore brings it back)" : undefined],
-    ["started", startedAt(info.startTime, now)],
-    ["duration", end === undefined ? undefined : formatDuration(end - info.startTime)],
-    ["attempt", tag(trackTags.attempt) === "1" ? undefined : tag(trackTags.attempt)],
-    ["ended by", endedBy(tag)],
-    ["command", commandOf(tag)],
-    ["folder", tag(trackTags.cwd)],
-    ["by", [info.userId, tag(trackTags.host)].filter((part) => part !== undefined && part !== "").join(" on ")],
-    ["git", gitOf(tag)],
-    ["parent", tag(mlflowTags.parentRunId)],
-    ["description", tag(mlflowTags.note)],
-    ["artifacts", info.artifactUri],
-  ];
-  return list.flatMap(([name, value]) => (value === undefined || value === "" ? [] : [[name, value] as const]));
-}
-
-function startedAt(time: number, now: number): string {
-  const absolute = formatLocalTime(time);
-  const relative = formatRelativeTime(time, now);
-  return absolute.startsWith(relative) ? absolute : `${absolute} (${relative})`;
-}
-
-type ReadTag = (key: string) => string | undefined;
-
-function endedBy(tag: ReadTag): string | undefined {
-  const parts = [
-    [tag(trackTags.exitCode), "exit code "],
-    [tag(trackTags.signal), "signal "],
-    [tag(trackTags.endReason), ""],
-  ].flatMap(([value, label]) => (value === undefined ? [] : [`${label}${value}`]));
-  return parts.length === 0 ? undefined : parts.join(", ");
-}
-
-/** The command as one would type it in a shell; the source name where another client made the run. */
-function commandOf(tag: ReadTag): string | undefined {
-  const text = tag(trackTags.command);
-  const argv = text === undefined ? undefined : parseWords(text);
-  if (argv === undefined) return text ?? tag(mlflowTags.sourceName);
-  return argv.map((word) => (/^[\w@%+=:,./-]+$/u.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
-}
-
-function parseWords(text: string): readonly string[] | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return Array.isArray(value) ? value.map(String) : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-function gitOf(tag: ReadTag): string | undefined {
-  const commit = tag(mlflowTags.gitCommit);
-  if (commit === undefined) return undefined;
-  const isDirty = tag(mlflowTags.gitDirty)?.toLowerCase() === "true";
-  const notes = [tag(mlflowTags.gitBranch), isDirty ? "with changes" : undefined].filter((note) => note !== undefined);
-  const repository = tag(mlflowTags.gitRepoUrl);
-  return [commit.slice(0, 12), notes.length > 0 ? `(${notes.join(", ")})` : "", repository ?? ""]
-    .filter(Boolean)
-    .join(" ");
 }
 
 /** The user's own first; ours and MLflow's after them. */
