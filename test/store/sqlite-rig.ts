@@ -1,7 +1,10 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
+import { text } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
 
 /** A new empty folder. */
@@ -37,4 +40,48 @@ export function changeFile(path: string, sql: string): void {
   } finally {
     db.close();
   }
+}
+
+export interface ProgramResult {
+  readonly experimentId?: string;
+  readonly errorCode?: string;
+  readonly message?: string;
+}
+
+/** Runs programs/use-store.ts in a process of its own; `uid` lets root be someone else. */
+export async function useStoreInProcess(
+  args: readonly string[],
+  options: { readonly uid?: number } = {},
+): Promise<ProgramResult> {
+  const child = spawn(process.execPath, [program("use-store"), ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+    ...options,
+  });
+  return JSON.parse(await text(child.stdout)) as ProgramResult;
+}
+
+/** Another process that holds the database until `release`; resolves once it does. */
+export async function holdDatabase(path: string, how: "lock" | "read"): Promise<{ release: () => Promise<void> }> {
+  const child = spawn(process.execPath, [program("hold-database"), path, how], { stdio: ["pipe", "pipe", "inherit"] });
+  onTestFinished(() => {
+    child.kill("SIGKILL");
+  });
+  await once(child.stdout, "data");
+  return {
+    async release() {
+      const exit = once(child, "exit");
+      child.stdin.end();
+      await exit;
+    },
+  };
+}
+
+/** Leaves the file as a writer does that was killed in the middle of a transaction. */
+export async function crashWriter(path: string): Promise<void> {
+  const child = spawn(process.execPath, [program("hold-database"), path, "die"], { stdio: "inherit" });
+  await once(child, "exit");
+}
+
+function program(name: string): string {
+  return join(import.meta.dirname, `programs/${name}.ts`);
 }

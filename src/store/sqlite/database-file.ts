@@ -2,7 +2,7 @@ import { mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { doesNotExist, StoreError } from "../../errors.ts";
-import { hasCode, messageOf } from "../../util/error-code.ts";
+import { messageOf } from "../../util/error-code.ts";
 
 /** How a database file is opened; `recover` may roll back a dead writer's journal, and is read-only beyond that. */
 export type FileAccess = "read" | "write" | "recover";
@@ -19,11 +19,11 @@ export function prepareDatabasePath(path: string, access: FileAccess): void {
     const stats = statSync(path, { throwIfNoEntry: false });
     if (stats?.isFile() === true) return;
     if (stats !== undefined) throw notAFile(path, stats.isDirectory() ? "is a folder" : "is not a regular file");
+    if (!isFolderOrNothing(dirname(path))) throw notAFile(path, "lies below something that is not a folder");
     if (access !== "write") throw doesNotExist(`no such database: ${path}`);
     mkdirSync(dirname(path), { recursive: true });
   } catch (error) {
     if (error instanceof StoreError || !hasSystemCode(error)) throw error;
-    if (hasCode(error, "ENOTDIR", "EEXIST")) throw notAFile(path, "lies below something that is not a folder");
     throw new StoreError("TEMPORARILY_UNAVAILABLE", `cannot reach the database: ${messageOf(error)}`, { cause: error });
   }
 }
@@ -44,6 +44,13 @@ export function openDatabaseFile(path: string, access: FileAccess, waitMs: numbe
 export function identifyFile(path: string): FileIdentity | undefined {
   const stats = statSync(path, { throwIfNoEntry: false });
   return stats === undefined ? undefined : `${stats.dev}:${stats.ino}`;
+}
+
+/** Whether folders up to `path` exist or can be made. */
+function isFolderOrNothing(path: string): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats !== undefined || path === dirname(path)) return stats?.isDirectory() === true;
+  return isFolderOrNothing(dirname(path));
 }
 
 function notAFile(path: string, what: string): StoreError {
