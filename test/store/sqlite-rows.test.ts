@@ -115,6 +115,16 @@ test("a batch of whole lists and a rest loses no row", async () => {
   expect(queryFile(path, sql)).toEqual([99, 100, 101, 350].map((n) => ({ key: `n${n}`, n, first: 0, last: n - 1 })));
 });
 
+test("history is the same however many points the run has", async () => {
+  const few = Array.from({ length: 50 }, (_, step) => point("few", -step, 1000 - step, step));
+  await store.logBatch(runId, { metrics: few });
+  const before = await store.getMetricHistory(runId, "few");
+  expect(before.items).toEqual(few.toReversed());
+  await store.logBatch(runId, { metrics: Array.from({ length: 20_001 }, (_, step) => point("many", 1, 1, step)) });
+  expect(await store.getMetricHistory(runId, "few")).toEqual(before);
+  expect((await store.getMetricHistory(runId, "many")).items).toHaveLength(20_001);
+});
+
 test("the same param is the same after UTF-8 too", async () => {
   const params = [{ key: "p", value: "lone \ud800 surrogate" }];
   await store.logBatch(runId, { params });

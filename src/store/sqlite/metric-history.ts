@@ -17,9 +17,16 @@ type Position = readonly [timestamp: number, step: number, value: number, isNan:
 
 const beforeAll: Position = [-1, 0, 0, 0];
 
-const historySql = `SELECT ${metricColumns} FROM metrics m
-  WHERE m.run_uuid = ? AND m."key" = ? AND (m.timestamp, m.step, m.value, m.is_nan) > (?, ?, ?, ?)
+/** Up to here it is quicker to read all points of the run than to pick them out of all runs that have the key. */
+const fewPoints = 20_000;
+const countSql = `SELECT count(*) AS count FROM (SELECT 1 FROM metrics WHERE run_uuid = ? LIMIT ${fewPoints + 1})`;
+
+const historySql = (keyColumn: string): string => `SELECT ${metricColumns} FROM metrics m
+  WHERE m.run_uuid = ? AND ${keyColumn} = ? AND (m.timestamp, m.step, m.value, m.is_nan) > (?, ?, ?, ?)
   ORDER BY m.timestamp, m.step, m.value, m.is_nan LIMIT ?`;
+const byKeySql = historySql('m."key"');
+// The plus keeps SQLite from the primary key, which begins with the key and holds the points of all runs.
+const byRunSql = historySql('+m."key"');
 
 /** Ordered by timestamp, step, value. The token names the last point given, so points written meanwhile shift nothing. */
 export function readMetricHistory(db: DatabaseSync, query: HistoryQuery): Page<Metric> {
@@ -31,7 +38,8 @@ export function readMetricHistory(db: DatabaseSync, query: HistoryQuery): Page<M
   }
   const position = pageToken === undefined || pageToken === "" ? beforeAll : parseToken(pageToken);
   const limit = maxResults === undefined ? -1 : maxResults + 1;
-  const items = prepareCached(db, historySql)
+  const hasFewPoints = Number(prepareCached(db, countSql).get(runId)?.["count"]) <= fewPoints;
+  const items = prepareCached(db, hasFewPoints ? byRunSql : byKeySql)
     .all(runId, key, ...position, limit)
     .map(rowToMetric);
   if (maxResults === undefined || items.length <= maxResults) return { items };
