@@ -116,7 +116,7 @@ test("a batch of whole lists and a rest loses no row", async () => {
 });
 
 test("history is the same however many points the run has", async () => {
-  const few = Array.from({ length: 50 }, (_, step) => point("few", -step, 1000 - step, step));
+  const few = Array.from({ length: 50 }, (_, step) => point("few", step, 1000 - step, step));
   await store.logBatch(runId, { metrics: few });
   const before = await store.getMetricHistory(runId, "few");
   expect(before.items).toEqual(few.toReversed());
