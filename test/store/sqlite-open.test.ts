@@ -154,6 +154,13 @@ describe("the surroundings are TEMPORARILY_UNAVAILABLE", () => {
     await refused(openSqliteStore(path, { mode: "read" }), "TEMPORARILY_UNAVAILABLE", /corrupt/u);
   });
 
+  test("a disk that refuses in the middle of the creation, which leaves nothing half", async () => {
+    const result = await useStoreInProcess([path, "first"], { fileBlocks: 64 });
+    expect(result).toMatchObject({ errorCode: "TEMPORARILY_UNAVAILABLE", message: expect.stringContaining("disk") });
+    await refused(openSqliteStore(path, { mode: "read" }), "RESOURCE_DOES_NOT_EXIST");
+    expect(await useStoreInProcess([path, "first"])).toEqual({ experimentId: "1" });
+  });
+
   test.skipIf(process.getuid?.() !== 0)("a file or folder that may not be written", async () => {
     await create();
     const nobody = { uid: 65_534 };

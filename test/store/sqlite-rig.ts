@@ -48,15 +48,17 @@ export interface ProgramResult {
   readonly message?: string;
 }
 
-/** Runs programs/use-store.ts in a process of its own; `uid` lets root be someone else. */
+/**
+ * Runs programs/use-store.ts in a process of its own. `uid` lets root be someone else; `fileBlocks` is the largest file
+ * that the process may write, in blocks of 512 bytes: beyond it the disk refuses.
+ */
 export async function useStoreInProcess(
   args: readonly string[],
-  options: { readonly uid?: number } = {},
+  { fileBlocks, ...options }: { readonly uid?: number; readonly fileBlocks?: number } = {},
 ): Promise<ProgramResult> {
-  const child = spawn(process.execPath, [program("use-store"), ...args], {
-    stdio: ["ignore", "pipe", "inherit"],
-    ...options,
-  });
+  const limit = fileBlocks === undefined ? "" : `ulimit -f ${fileBlocks}; `;
+  const command = ["-c", `${limit}exec "$0" "$@"`, process.execPath, program("use-store"), ...args];
+  const child = spawn("sh", command, { stdio: ["ignore", "pipe", "inherit"], ...options });
   return JSON.parse(await text(child.stdout)) as ProgramResult;
 }
 
