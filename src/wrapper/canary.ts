@@ -1,0 +1,65 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import type { Socket } from "node:net";
+import { readProcessState } from "./process-state.ts";
+
+/**
+ * A tiny process beside the command, in the same group and with nothing caught: whatever signal the whole group gets kills it.
+ * It ends by itself when the wrapper is gone, since its stdin ends then.
+ */
+export class Canary {
+  /** `performance.now()`. */
+  readonly bornAt: number;
+  /** Set once it has died of a signal. */
+  death: { readonly signal: NodeJS.Signals; readonly at: number } | undefined;
+  readonly #process: ChildProcess;
+
+  private constructor(process: ChildProcess, onDeath: (canary: Canary) => void) {
+    this.#process = process;
+    this.bornAt = performance.now();
+    process.on("exit", (_code, signal) => {
+      if (signal !== null) this.death = { signal, at: performance.now() };
+      onDeath(this);
+    });
+  }
+
+  /** Returns once the canary lives and catches nothing; `undefined` where no further process can be had. */
+  static hatch(onDeath: (canary: Canary) => void): Canary | undefined {
+    try {
+      // dash runs this without a further process; no core file may be left by a group-wide SIGQUIT.
+      const process = spawn("/bin/sh", ["-c", "ulimit -c 0; read -r _", "track-canary"], {
+        stdio: ["pipe", "ignore", "ignore"],
+        env: {},
+        cwd: "/",
+      });
+      process.on("error", () => undefined);
+      const stdin = process.stdin as Socket | null;
+      stdin?.on("error", () => undefined);
+      stdin?.unref();
+      if (process.pid === undefined) return undefined;
+      process.unref();
+      return new Canary(process, onDeath);
+    } catch {
+      // Too few descriptors, processes or memory: signals are then told apart without it.
+      return undefined;
+    }
+  }
+
+  /** Whether a signal has hit it, also when it has not been waited for yet or, being stopped, not died of it yet. */
+  isHit(): boolean {
+    const { pid } = this.#process;
+    if (this.death !== undefined || this.#process.exitCode !== null || pid === undefined) return true;
+    const state = readProcessState(pid);
+    return state === undefined || state.letter === "Z" || state.letter === "X" || state.pending !== 0;
+  }
+
+  /** Whether job control has stopped it, which means that the whole group was. */
+  isStopped(): boolean {
+    return this.#process.pid !== undefined && readProcessState(this.#process.pid)?.letter === "T";
+  }
+
+  /** Lets it end, without a signal. */
+  release(): void {
+    this.#process.removeAllListeners("exit");
+    this.#process.stdin?.destroy();
+  }
+}

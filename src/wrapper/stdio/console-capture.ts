@@ -1,0 +1,181 @@
+import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { hasCode, messageOf } from "../../util/error-code.ts";
+import type { ConsoleSource } from "../../wire/control-messages.ts";
+import type { SignalTarget } from "../signals.ts";
+import { makePipe } from "./make-pipe.ts";
+import { makePty, readWindowSize, type Pty } from "./make-pty.ts";
+import { Output } from "./output.ts";
+import type { CaptureChannel, CapturePlan } from "./plan-capture.ts";
+import { Relay } from "./relay.ts";
+import { Spool } from "./spool.ts";
+
+export interface ConsoleCaptureOptions {
+  /** Where captured bytes are appended; absent: nothing passes through the wrapper. */
+  readonly spoolPath?: string;
+  /** Pipes that the launcher made. */
+  readonly pipeFds: readonly number[];
+  /** Called when capturing ends early, or cannot begin, for a reason that the user should know. */
+  readonly onCaptureEnd: (reason: string) => void;
+}
+
+interface OpenChannel {
+  readonly channel: CaptureChannel;
+  readonly output: Output;
+  readonly readFd: number;
+  /** What the command gets. */
+  readonly commandFd: number;
+  readonly pty?: Pty;
+}
+
+/**
+ * The console of one command: what it gets as descriptors 1 and 2, and the relays that pass its output on. Nothing that fails here
+ * keeps the command from its output: it then simply gets the caller's own descriptor.
+ */
+export class ConsoleCapture {
+  readonly source: ConsoleSource;
+  readonly #options: ConsoleCaptureOptions;
+  readonly #spool: Spool | undefined;
+  #channels: OpenChannel[] = [];
+  #relays: Relay[] = [];
+  #stopResizing: () => void = () => undefined;
+
+  /** Opens all that is needed before the command starts. */
+  constructor(plan: CapturePlan, options: ConsoleCaptureOptions) {
+    this.#options = options;
+    this.#spool = plan.channels.length > 0 ? this.#openSpool() : undefined;
+    const pipeFds = [...options.pipeFds];
+    if (this.#spool !== undefined) this.#channels = plan.channels.flatMap((channel) => this.#open(channel, pipeFds));
+    for (const fd of pipeFds) closeSync(fd);
+    this.source = this.#describe(plan);
+  }
+
+  /** What the command gets as descriptors 1 and 2. */
+  get commandFds(): readonly [out: number | "inherit", err: number | "inherit"] {
+    return [this.#commandFd(1), this.#commandFd(2)];
+  }
+
+  /** Open descriptors that every process started from now on would inherit (a pseudo terminal's other side). */
+  get leakingFds(): readonly number[] {
+    return this.#channels.flatMap(({ pty }) => (pty === undefined ? [] : [pty.masterFd]));
+  }
+
+  /** The command has been started: its output is passed on from here. */
+  start(target: SignalTarget): void {
+    const spool = this.#spool;
+    if (spool === undefined) return;
+    this.#relays = this.#channels.map(({ channel, output, readFd, commandFd }) => {
+      closeSync(commandFd);
+      return new Relay({ kind: channel.kind, readFd, output, spool });
+    });
+    this.#followSize(target);
+  }
+
+  /** The command could not be started. */
+  abandon(): void {
+    for (const { readFd, commandFd } of this.#channels.splice(0)) {
+      closeSync(readFd);
+      closeSync(commandFd);
+    }
+    void this.#spool?.close();
+  }
+
+  /** The command has ended. Resolves when its output has been passed on and what outlives it is cared for. */
+  async finish(): Promise<void> {
+    this.#stopResizing();
+    const areDone = await Promise.all(this.#relays.map((relay) => relay.drain()));
+    await this.#spool?.close();
+    areDone.forEach((isDone, index) => {
+      const open = this.#channels[index];
+      if (!isDone && open !== undefined) this.#handOver(open);
+    });
+  }
+
+  #openSpool(): Spool | undefined {
+    const { spoolPath, onCaptureEnd } = this.#options;
+    if (spoolPath === undefined) return undefined;
+    try {
+      return new Spool(spoolPath, {
+        onEnd: onCaptureEnd,
+        onReady: () => this.#relays.forEach((relay) => relay.spoolIsReady()),
+      });
+    } catch (error) {
+      // A full or read-only disk, no descriptors: the console is not captured, the command runs.
+      onCaptureEnd(messageOf(error));
+      return undefined;
+    }
+  }
+
+  #open(channel: CaptureChannel, pipeFds: number[]): OpenChannel[] {
+    try {
+      const output = new Output(channel.fds[0] ?? 1, channel.target);
+      if (channel.kind === "pipe") {
+        const pipe = makePipe(pipeFds);
+        if (pipe !== undefined) return [{ channel, output, readFd: pipe.readFd, commandFd: pipe.writeFd }];
+      } else {
+        const pty = makePty(channel.fds[0] ?? 1);
+        if (pty !== undefined) return [{ channel, output, readFd: pty.masterFd, commandFd: pty.slaveFd, pty }];
+      }
+      output.close();
+      this.#options.onCaptureEnd(`no ${channel.kind === "pty" ? "pseudo terminal" : "pipe"} could be made`);
+    } catch (error) {
+      // Another user's terminal cannot be opened again. ENXIO: a pipe that nobody reads any more.
+      if (!hasCode(error, "ENXIO")) this.#options.onCaptureEnd(messageOf(error));
+    }
+    return [];
+  }
+
+  #describe({ files, reason }: CapturePlan): ConsoleSource {
+    const { spoolPath } = this.#options;
+    const isSpooling = this.#channels.length > 0 && spoolPath !== undefined;
+    if (files.length > 0) {
+      return { kind: "files", files: isSpooling ? [...files, { path: spoolPath, offset: 0 }] : files };
+    }
+    return isSpooling ? { kind: "spool" } : { kind: "none", ...(reason !== undefined && { reason }) };
+  }
+
+  #commandFd(fd: 1 | 2): number | "inherit" {
+    return this.#channels.find(({ channel }) => channel.fds.includes(fd))?.commandFd ?? "inherit";
+  }
+
+  /** The kernel tells the real terminal's group of a new size; the command's own terminal has to follow, and to tell it again. */
+  #followSize(target: SignalTarget): void {
+    const terminals = this.#channels.filter(({ pty }) => pty !== undefined);
+    if (terminals.length === 0) return;
+    const resize = (): void => {
+      for (const { channel, pty } of terminals) {
+        const size = readWindowSize(channel.fds[0] ?? 1);
+        if (size !== undefined) pty?.resize(...size);
+      }
+      target.kill("SIGWINCH");
+    };
+    process.on("SIGWINCH", resize);
+    this.#stopResizing = () => process.off("SIGWINCH", resize);
+  }
+
+  /** A process that outlives the command would be killed by SIGPIPE at its next line without a reader. */
+  #handOver({ channel, readFd, pty }: OpenChannel): void {
+    const script = [
+      'trap "" HUP INT QUIT TERM TSTP',
+      ...(pty === undefined ? [] : ['stty -F "$1" -onlcr 2>/dev/null']),
+      this.#spool?.hasFailed === false ? 'exec tee -a "$0"' : "exec cat",
+    ].join("; ");
+    const args = ["-c", script, this.#options.spoolPath ?? "track", pty?.slavePath ?? ""];
+    const nothing = openSync("/dev/null", "r+");
+    const stdio: (number | "ignore")[] = [readFd, channel.fds[0] ?? 1, "ignore"];
+    for (const fd of this.leakingFds) coverFd(stdio, fd, nothing);
+    try {
+      const holder = spawn("/bin/sh", args, { stdio, detached: true });
+      holder.on("error", () => undefined);
+      holder.unref();
+    } catch {
+      // No process can be had: what is said from now on is lost, as it would be without a reader.
+    }
+  }
+}
+
+/** Puts `replacement` under number `fd` for a process to be started, in place of one that it would inherit. */
+export function coverFd(stdio: (number | "inherit" | "ignore")[], fd: number, replacement: number): void {
+  while (stdio.length <= fd) stdio.push("ignore");
+  stdio[fd] = replacement;
+}

@@ -1,0 +1,145 @@
+import { Socket } from "node:net";
+import type { Output, WriteResult } from "./output.ts";
+import type { CaptureChannel } from "./plan-capture.ts";
+import type { Spool } from "./spool.ts";
+import { NewlineUnmapper } from "./unmap-newlines.ts";
+
+export interface RelayOptions {
+  readonly kind: CaptureChannel["kind"];
+  /** The read end of the command's output, non-blocking; the relay owns it. */
+  readonly readFd: number;
+  readonly output: Output;
+  readonly spool: Spool;
+}
+
+const readBytes = 64 * 1024;
+/** How long an end that stays silent may keep us after the command has ended. */
+const drainMs = 30;
+/** A gap this long after the last byte means that the pipe is empty. */
+const silenceMs = 5;
+/** What a pipe holds at most (fs.pipe-max-size): more than this was not written by the command that has ended. */
+const pipeBytes = 1024 * 1024;
+
+/** Passes one stream of the command's output on, first to the caller, then to the spool; reads only as fast as both take it. */
+export class Relay {
+  readonly #options: RelayOptions;
+  readonly #input: Socket;
+  readonly #unmapper: NewlineUnmapper | undefined;
+  #isOutputBlocked = false;
+  #isSpoolBehind = false;
+  #hasEnded = false;
+  #lastChunkAt = 0;
+  #totalBytes = 0;
+  #whenEnded: (() => void)[] = [];
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    this.#unmapper = options.kind === "pty" ? new NewlineUnmapper((chunk) => this.#pass(chunk)) : undefined;
+    options.output.onReady = (result) => this.#afterBlock(result);
+    this.#input = this.#openInput();
+    this.#input.on("error", () => undefined);
+    this.#input.on("close", () => this.#end());
+    this.#input.resume();
+  }
+
+  /** The spool has caught up. */
+  spoolIsReady(): void {
+    this.#isSpoolBehind = false;
+    this.#goOn();
+  }
+
+  /**
+   * To be called when the command has ended. Resolves with `true` when all is passed on and nobody holds the stream any more, with
+   * `false` when a process that outlives the command still does; then the read end is left open for whoever goes on with it.
+   */
+  async drain(): Promise<boolean> {
+    const startBytes = this.#totalBytes;
+    let openSince = performance.now();
+    while (!this.#isDone()) {
+      await this.#nextLook();
+      const now = performance.now();
+      // A reader that is slow holds up the command itself, too, when it runs bare.
+      if (this.#isPaused()) openSince = now;
+      const isSilent = now - this.#lastChunkAt > silenceMs;
+      if (now - openSince > drainMs && (isSilent || this.#totalBytes - startBytes > pipeBytes)) {
+        this.#input.pause();
+        this.#unmapper?.flush();
+        return false;
+      }
+    }
+    return true;
+  }
+
+  #openInput(): Socket {
+    const onread = {
+      buffer: Buffer.allocUnsafe(readBytes),
+      callback: (bytes: number, buffer: Uint8Array): boolean => {
+        this.#receive(Buffer.from(buffer.buffer, buffer.byteOffset, bytes));
+        return !this.#isPaused();
+      },
+    };
+    const { kind, readFd } = this.#options;
+    if (kind === "pipe") return new Socket({ fd: readFd, readable: true, writable: false, onread });
+    const { ReadStream } = process.getBuiltinModule("node:tty");
+    return new ReadStream(readFd, { onread });
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#lastChunkAt = performance.now();
+    this.#totalBytes += chunk.length;
+    if (this.#unmapper === undefined) this.#pass(chunk);
+    else this.#unmapper.push(chunk);
+  }
+
+  #pass(chunk: Buffer): void {
+    const result = this.#options.output.write(chunk);
+    this.#isOutputBlocked = result === "blocked";
+    if (!this.#options.spool.append(chunk)) this.#isSpoolBehind = true;
+    this.#ifBroken(result);
+    if (this.#isPaused()) this.#input.pause();
+  }
+
+  #afterBlock(result: "done" | "broken"): void {
+    this.#isOutputBlocked = false;
+    this.#ifBroken(result);
+    this.#goOn();
+  }
+
+  /** Behind a pipe the command must get SIGPIPE as well; a terminal that is gone leaves what is said for the spool. */
+  #ifBroken(result: WriteResult): void {
+    if (result === "broken" && this.#options.kind === "pipe") this.#input.destroy();
+  }
+
+  #isPaused(): boolean {
+    return this.#isOutputBlocked || this.#isSpoolBehind;
+  }
+
+  #goOn(): void {
+    if (!this.#isPaused() && !this.#hasEnded) this.#input.resume();
+    if (this.#isDone()) this.#wake();
+  }
+
+  #end(): void {
+    this.#unmapper?.flush();
+    this.#hasEnded = true;
+    if (this.#isDone()) this.#wake();
+  }
+
+  #isDone(): boolean {
+    return this.#hasEnded && !this.#isOutputBlocked;
+  }
+
+  #wake(): void {
+    for (const resolve of this.#whenEnded.splice(0)) resolve();
+  }
+
+  #nextLook(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, silenceMs);
+      this.#whenEnded.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}
