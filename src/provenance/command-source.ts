@@ -108,7 +108,7 @@ function commandOfProjectTool(rest: readonly string[], valued: readonly string[]
   const command = afterOptions(rest, { valued });
   const before = rest.slice(0, rest.length - command.length);
   if (before.includes("-m") || before.includes("--module")) return ["python", "-m", ...command];
-  return /\.py$/u.test(command[0] ?? "") ? ["python", ...command] : command;
+  return command[0]?.endsWith(".py") === true ? ["python", ...command] : command;
 }
 
 function afterOptions(words: readonly string[], wrapper: Wrapper): readonly string[] {

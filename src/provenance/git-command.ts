@@ -1,8 +1,7 @@
-import { lstat, realpath } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
-import { hasCode } from "../util/error-code.ts";
-import { lfsFilterSettings } from "./lfs-filter.ts";
 import { runHelper, type HelperOptions, type HelperResult } from "../util/run-helper.ts";
+import { lfsFilterSettings } from "./lfs-filter.ts";
+import { ownerOf, resolveLinks } from "./quiet-files.ts";
 
 export interface GitOptions {
   /** The command's environment; its GIT_* variables are not followed, only those that say where git's own files are. */
@@ -90,29 +89,17 @@ function gitEnvironment(env: GitOptions["env"]): Record<string, string | undefin
 }
 
 async function findRoot(cwd: string): Promise<{ root: string; isForeign: boolean } | undefined> {
-  let folder = await orUndefined(realpath(cwd));
+  let folder = await resolveLinks(cwd);
   while (folder !== undefined) {
-    const entry = await orUndefined(lstat(join(folder, ".git")));
-    if (entry !== undefined) {
-      const owner = (await orUndefined(lstat(folder)))?.uid;
+    const owner = await ownerOf(join(folder, ".git"));
+    if (owner !== undefined) {
       const self = process.geteuid?.();
-      return { root: folder, isForeign: entry.uid !== self || owner !== self };
+      return { root: folder, isForeign: owner !== self || (await ownerOf(folder)) !== self };
     }
     const parent = dirname(folder);
-    if (parent === folder) return undefined;
-    folder = parent;
+    folder = parent === folder ? undefined : parent;
   }
   return undefined;
-}
-
-async function orUndefined<T>(promise: Promise<T>): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (hasCode(error, "ENOENT", "EACCES", "EPERM", "ENOTDIR", "ELOOP", "EIO", "ESTALE", "ENAMETOOLONG"))
-      return undefined;
-    throw error;
-  }
 }
 
 /**
@@ -131,7 +118,7 @@ async function foreignSettings(helper: HelperOptions): Promise<string[]> {
 }
 
 async function excludePathspecs(root: string, path: string): Promise<string[]> {
-  const parent = (await orUndefined(realpath(dirname(path)))) ?? dirname(path);
+  const parent = (await resolveLinks(dirname(path))) ?? dirname(path);
   const inside = relative(root, join(parent, basename(path)));
   if (inside === "" || inside === ".." || inside.startsWith("../")) return [];
   return ["", "-wal", "-shm", "-journal"].map((suffix) => `:(top,exclude,literal)${inside}${suffix}`);

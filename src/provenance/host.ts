@@ -1,7 +1,7 @@
-import { open, readFile } from "node:fs/promises";
 import { arch, cpus, hostname, machine, release, totalmem, type } from "node:os";
 import { trackTags } from "../entities/tag-keys.ts";
 import type { Tag } from "../entities/tag.ts";
+import { readStart, readText } from "./quiet-files.ts";
 
 /**
  * Inventory of this machine: host name, platform, processor and memory (megabytes of 1e6 bytes), the whole machine's, whatever
@@ -24,42 +24,23 @@ export async function hostTags(): Promise<readonly Tag[]> {
 
 /** What /etc/os-release calls the distribution. */
 export async function readDistribution(): Promise<string | undefined> {
-  const text = await readText("/etc/os-release");
+  const text = (await readText("/etc/os-release")) ?? "";
   return /^PRETTY_NAME=["']?(.*?)["']?$/mu.exec(text)?.[1];
 }
 
 /** From the first processor's paragraph: reading all of a large machine's takes the kernel tens of milliseconds. */
 async function readProcessor(): Promise<string> {
-  const text = await readStart("/proc/cpuinfo", 4096);
+  const text = (await readStart("/proc/cpuinfo", 4096)) ?? "";
   const name = /^(?:model name|cpu model|Model|uarch)\s*:\s*(.*)$/mu.exec(text)?.[1];
   return name?.replaceAll(/\s+/gu, " ").trim() || arch();
 }
 
 /** `os.cpus()` reads every processor's clock; the kernel's own list (`0-3,8`) is one line. */
 async function readProcessorCount(): Promise<number> {
-  const ranges = (await readText("/sys/devices/system/cpu/online")).trim();
+  const ranges = (await readText("/sys/devices/system/cpu/online"))?.trim() ?? "";
   if (!/^\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*$/u.test(ranges)) return cpus().length;
   return ranges.split(",").reduce((sum, range) => {
     const [first = "0", last = first] = range.split("-");
     return sum + Number(last) - Number(first) + 1;
   }, 0);
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch {
-    // An inventory that can't be read is left out, whatever the reason.
-    return "";
-  }
-}
-
-async function readStart(path: string, bytes: number): Promise<string> {
-  try {
-    await using file = await open(path);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, 0);
-    return buffer.toString("utf8", 0, bytesRead);
-  } catch {
-    return "";
-  }
 }

@@ -3,7 +3,7 @@ import { cpus, hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { hostTags } from "../../src/provenance/host.ts";
-import { sourceTags } from "../../src/provenance/source.ts";
+import { sourceTags } from "../../src/provenance/source-tags.ts";
 import { userName } from "../../src/provenance/user.ts";
 import { createGitRig } from "./git-rig.ts";
 

@@ -1,0 +1,118 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { arch, release } from "node:os";
+import { join } from "node:path";
+import { readDistribution } from "./host.ts";
+import { listFolder, orUndefined, readText } from "./quiet-files.ts";
+
+/** A file that pins what is installed. */
+export interface LockFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly sha256: string;
+}
+
+/** Content of `environment/system.json`; what is not to be found is absent. */
+export interface SystemFacts {
+  readonly kernel: string;
+  readonly architecture: string;
+  readonly distribution?: string;
+  /** `glibc 2.36`, `musl`. */
+  readonly libc?: string;
+  readonly nvidiaDriver?: string;
+  /** Of the toolkit on this machine, not the one that a Python package brings. */
+  readonly cuda?: string;
+  readonly lockFiles: readonly LockFile[];
+}
+
+const lockNames =
+  /^(?:requirements.*\.txt|poetry\.lock|uv\.lock|pdm\.lock|Pipfile\.lock|environment\.ya?ml|conda-lock\.yml|package-lock\.json|pixi\.lock|pyproject\.toml)$/u;
+const largestLockFileBytes = 50_000_000;
+const lockFileLimit = 100;
+
+/** Reads a few files of the system, and the lock files that lie in `folders`. Starts nothing, never throws. */
+export async function readSystemFacts(
+  folders: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<SystemFacts> {
+  const [distribution, libc, nvidiaDriver, cuda, lockFiles] = await Promise.all([
+    readDistribution(),
+    readLibc(),
+    readNvidiaDriver(),
+    readCuda(env),
+    readLockFiles(folders),
+  ]);
+  return {
+    kernel: release(),
+    architecture: arch(),
+    ...(distribution !== undefined && { distribution }),
+    ...(libc !== undefined && { libc }),
+    ...(nvidiaDriver !== undefined && { nvidiaDriver }),
+    ...(cuda !== undefined && { cuda }),
+    lockFiles,
+  };
+}
+
+/** From the library that this process itself has loaded; glibc says its version in a sentence inside. */
+async function readLibc(): Promise<string | undefined> {
+  const path = /\s(\/\S*(?:libc\.so\.6|libc-[\d.]+\.so|ld-musl-\S+))$/mu.exec(
+    (await readText("/proc/self/maps")) ?? "",
+  )?.[1];
+  if (path === undefined) return undefined;
+  if (path.includes("musl")) return "musl";
+  let tail = "";
+  try {
+    for await (const chunk of createReadStream(path, "latin1")) {
+      const version = /GNU C Library [^\n]*?release version (\d[\d.]*\d)/u.exec(tail + String(chunk))?.[1];
+      if (version !== undefined) return `glibc ${version}`;
+      tail = String(chunk).slice(-200);
+    }
+  } catch {
+    // Not readable: what is known is left.
+  }
+  return "glibc";
+}
+
+async function readNvidiaDriver(): Promise<string | undefined> {
+  const text = await readText("/proc/driver/nvidia/version");
+  return /^NVRM version:.*?\s(\d+\.\d+(?:\.\d+)?)\s/mu.exec(text ?? "")?.[1];
+}
+
+async function readCuda(env: Readonly<Record<string, string | undefined>>): Promise<string | undefined> {
+  const homes = [env["CUDA_HOME"], env["CUDA_PATH"], "/usr/local/cuda"].filter(
+    (home) => home !== undefined && home !== "",
+  );
+  for (const home of homes as string[]) {
+    const json = /"cuda"\s*:\s*\{[^}]*"version"\s*:\s*"([^"]+)"/u.exec(
+      (await readText(join(home, "version.json"))) ?? "",
+    )?.[1];
+    const text = json ?? /CUDA Version (\S+)/u.exec((await readText(join(home, "version.txt"))) ?? "")?.[1];
+    if (text !== undefined) return text;
+  }
+  return undefined;
+}
+
+async function readLockFiles(folders: readonly string[]): Promise<readonly LockFile[]> {
+  const paths = await Promise.all(
+    [...new Set(folders)].map(async (folder) =>
+      (await listFolder(folder)).filter((name) => lockNames.test(name)).map((name) => join(folder, name)),
+    ),
+  );
+  const files = await Promise.all(
+    paths
+      .flat()
+      .sort()
+      .slice(0, lockFileLimit)
+      .map((path) => orUndefined(hashFile(path))),
+  );
+  return files.filter((file) => file !== undefined);
+}
+
+async function hashFile(path: string): Promise<LockFile | undefined> {
+  const stats = await stat(path);
+  if (!stats.isFile() || stats.size > largestLockFileBytes) return undefined;
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return { path, sha256: hash.digest("hex") };
+}
