@@ -75,20 +75,22 @@ async function readLibc(): Promise<string | undefined> {
 }
 
 async function readNvidiaDriver(): Promise<string | undefined> {
-  const text = await readText("/proc/driver/nvidia/version");
-  return /^NVRM version:.*?\s(\d+\.\d+(?:\.\d+)?)\s/mu.exec(text ?? "")?.[1];
+  return parseNvidiaDriver((await readText("/proc/driver/nvidia/version")) ?? "");
+}
+
+/** From the kernel module's own words, of the closed and of the open one. */
+export function parseNvidiaDriver(text: string): string | undefined {
+  return /^NVRM version:.*?\s(\d+\.\d+(?:\.\d+)?)\s/mu.exec(text)?.[1];
 }
 
 async function readCuda(env: Readonly<Record<string, string | undefined>>): Promise<string | undefined> {
-  const homes = [env["CUDA_HOME"], env["CUDA_PATH"], "/usr/local/cuda"].filter(
-    (home) => home !== undefined && home !== "",
-  );
-  for (const home of homes as string[]) {
+  for (const home of [env["CUDA_HOME"], env["CUDA_PATH"], "/usr/local/cuda"]) {
+    if (!home) continue;
     const json = /"cuda"\s*:\s*\{[^}]*"version"\s*:\s*"([^"]+)"/u.exec(
       (await readText(join(home, "version.json"))) ?? "",
-    )?.[1];
-    const text = json ?? /CUDA Version (\S+)/u.exec((await readText(join(home, "version.txt"))) ?? "")?.[1];
-    if (text !== undefined) return text;
+    );
+    const text = json ?? /CUDA Version (\S+)/u.exec((await readText(join(home, "version.txt"))) ?? "");
+    if (text?.[1] !== undefined) return text[1];
   }
   return undefined;
 }
