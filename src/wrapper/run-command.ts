@@ -16,7 +16,8 @@ import { OomWatch } from "./oom-watch.ts";
 
 export interface RunCommandRequest {
   readonly argv: readonly string[];
-  readonly cwd: string;
+  /** Absent: this process's own, also when that folder has been deleted. */
+  readonly cwd?: string;
   /** The command's environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly notes: LaunchNotes;
@@ -75,7 +76,7 @@ class CommandRun {
     const request = this.#request;
     const started = await startCommand({
       argv: request.argv,
-      cwd: request.cwd,
+      ...(request.cwd !== undefined && { cwd: request.cwd }),
       env: request.env,
       notes: request.notes,
       capture: request.capture,
@@ -109,7 +110,7 @@ class CommandRun {
       hello: { type: "hello", journalFolder, socketPath: logging?.path ?? "", verbose: false },
       ...(logging !== undefined && { server: logging.server }),
       env: notes.environment,
-      foreignDescriptors: describeDescriptors(notes.inheritedFds),
+      foreignDescriptors: describeDescriptors([...notes.inheritedFds, ...(command?.leakingFds ?? [])]),
       onMessage: (message) => this.#hear(message),
       onGivenUp: () => this.#giveUp(),
     });

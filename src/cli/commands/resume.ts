@@ -24,7 +24,7 @@ export async function resume(
   return await runIn(context, {
     options: { ...withRecordedOptions(typed, tagOf(run, trackTags.options)), runId: run.info.runId },
     command: isRecorded ? recordedCommand(run, shortId) : command,
-    cwd: isRecorded ? recordedFolder(run, shortId) : context.cwd,
+    ...(isRecorded && { cwd: recordedFolder(run, shortId) }),
     force,
   });
 }

@@ -5,11 +5,12 @@ import {
   truncateParamValue,
   truncateTagValue,
 } from "../../entities/validation.ts";
-import { StoreError, UsageError } from "../../errors.ts";
+import { StoreError, TrackError, UsageError } from "../../errors.ts";
 import { sourceTags } from "../../provenance/source-tags.ts";
-import { userName } from "../../provenance/user-name.ts";
+import { userName } from "../../provenance/user.ts";
 import type { RunOptions } from "../../settings/run-options.ts";
 import { resolveRunSettings, type RunSettings } from "../../settings/run-settings.ts";
+import { type Environment, variable } from "../../settings/tracking-uri.ts";
 import { readPlace } from "../../util/proc.ts";
 import { runLiveness } from "../../wire/run-processes.ts";
 import { readLaunchNotes } from "../../wrapper/launch-notes.ts";
@@ -20,13 +21,14 @@ import { recordableOptions } from "../launch/recorded-options.ts";
 
 /** Runs a command and records it; the exit code is the command's own. */
 export async function run(context: Context, options: RunOptions, command: readonly string[]): Promise<number> {
-  return await runIn(context, { options, command, cwd: context.cwd, force: false });
+  return await runIn(context, { options, command, force: false });
 }
 
 export interface RunRequest {
   readonly options: RunOptions;
   readonly command: readonly string[];
-  readonly cwd: string;
+  /** Absent: here, even if this folder has been deleted. */
+  readonly cwd?: string;
   /** Attach even to a run that seems to be alive. */
   readonly force: boolean;
 }
@@ -37,7 +39,8 @@ export async function runIn(context: Context, { options, command, cwd, force }: 
     throw new UsageError("no command to run", { exitCode: 125, hint: "track run -- python train.py" });
   }
   const notes = readLaunchNotes(context.env);
-  const settings = resolveRunSettings(options, notes.environment, context.cwd);
+  const here = currentFolder(context, notes.environment);
+  const settings = resolveRunSettings(options, notes.environment, here);
   checkNames(settings);
   const found = await preflight({ settings, isParentGiven: options.parentRunId !== undefined });
   if (!force) refuseLiveRun(found);
@@ -45,12 +48,23 @@ export async function runIn(context: Context, { options, command, cwd, force }: 
     settings,
     preflight: found,
     command,
-    cwd,
+    cwd: cwd ?? here,
+    isElsewhere: cwd !== undefined,
     notes,
     userName: userName(notes.environment),
     sourceTags: sourceTags(command),
     recordedOptions: recordableOptions(options),
   });
+}
+
+/** A command may well run in a folder that has been deleted; its old name is what can be recorded then. */
+function currentFolder(context: Context, env: Environment): string {
+  try {
+    return context.cwd;
+  } catch (error) {
+    if (!(error instanceof TrackError)) throw error;
+    return variable(env, "PWD") ?? "/";
+  }
 }
 
 /** Names that MLflow refuses are found before the command costs anything. Values that are too long are cut, as MLflow does. */

@@ -23,6 +23,8 @@ export interface LaunchRequest {
   readonly preflight: Preflight;
   readonly command: readonly string[];
   readonly cwd: string;
+  /** Another folder than this process's is to be the command's. */
+  readonly isElsewhere: boolean;
   readonly notes: LaunchNotes;
   readonly userName: string;
   readonly sourceTags: readonly Tag[];
@@ -48,7 +50,7 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
   say(announcement(header, preflight));
   const result = await runCommand({
     argv: command,
-    cwd: request.cwd,
+    ...(request.isElsewhere && { cwd: request.cwd }),
     env: childEnvironment({
       env: notes.environment,
       runId: header.runId,

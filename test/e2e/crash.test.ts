@@ -1,0 +1,209 @@
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { metricsOf, processesIn, repository, tagsOf, TrackRig, waitFor } from "./rig.ts";
+
+/** Pids below the rig whose command line holds `text`. */
+function pidsOf(rig: TrackRig, text: string): readonly number[] {
+  return processesIn(rig.root).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ").includes(text);
+    } catch {
+      return false;
+    }
+  });
+}
+
+const recorderPids = (rig: TrackRig): readonly number[] => pidsOf(rig, "recorder.js");
+
+const isAlive = (pid: number): boolean =>
+  existsSync(`/proc/${pid}`) && !/^State:\s+Z/mu.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+
+const flood = 'touch ready; i=0; while :; do i=$((i+1)); echo "n=$i step=$i" >> "$TRACK_LOG"; done';
+
+async function startFlood(rig: TrackRig, options: readonly string[] = []) {
+  const started = rig.start(["run", ...options, "--", "sh", "-c", `echo $$ > pid; ${flood}`]);
+  await waitFor(() => existsSync(join(rig.cwd, "ready")), { what: "the command runs" });
+  await waitFor(() => recorderPids(rig).length === 1, { what: "the recorder runs" });
+  const command = Number(readFileSync(join(rig.cwd, "pid"), "utf8"));
+  return { started, command, wrapper: started.process.pid ?? 0, recorder: recorderPids(rig)[0] ?? 0 };
+}
+
+describe("kill -9", () => {
+  test("of track kills the command within 0.2 s and ends the run KILLED at once", async () => {
+    await using rig = TrackRig.setup();
+    const { started, command, wrapper } = await startFlood(rig);
+    await waitFor(() => existsSync(join(rig.cwd, "mlflow.db")));
+    const killedAt = Date.now();
+    process.kill(wrapper, "SIGKILL");
+    await waitFor(() => !isAlive(command), { what: "the command is gone" });
+    expect(Date.now() - killedAt).toBeLessThan(200);
+    await waitFor(async () => (await rig.run()).info.status === "KILLED", { what: "the run is KILLED" });
+    const run = await rig.run();
+    expect(tagsOf(run)["track.end_reason"]).toBe("killed");
+    expect(run.info.endTime).toBeGreaterThanOrEqual(killedAt - 50);
+    await started.finished;
+    await waitFor(() => recorderPids(rig).length === 0, { what: "the recorder is gone" });
+    expect(rig.journalNames()).toEqual([]);
+  });
+
+  test("of the recorder: another one goes on, nothing is lost or doubled", async () => {
+    await using rig = TrackRig.setup();
+    const script =
+      'i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo "n=$i step=$i" >> "$TRACK_LOG"; [ $i = 500 ] && touch half; done; while [ ! -e killed ]; do sleep 0.02; done; echo "last=1" >> "$TRACK_LOG"';
+    const started = rig.start(["run", "--", "sh", "-c", script]);
+    await waitFor(() => existsSync(join(rig.cwd, "half")));
+    const first = (await waitFor(() => recorderPids(rig)[0])) as number;
+    process.kill(first, "SIGKILL");
+    await waitFor(() => recorderPids(rig).some((pid) => pid !== first), { what: "another recorder" });
+    appendFileSync(join(rig.cwd, "killed"), "");
+    const done = await started.finished;
+    expect(done.code).toBe(0);
+    const run = await rig.run();
+    expect(run.info.status).toBe("FINISHED");
+    expect(metricsOf(run)).toEqual({ n: 3000, last: 1 });
+    await using store = await rig.openStore();
+    const history = await store.getMetricHistory(run.info.runId, "n");
+    expect(history.items.map((metric) => metric.value)).toEqual(Array.from({ length: 3000 }, (_, index) => index + 1));
+  });
+
+  test("of a stopped recorder that gives no sign of life: it is replaced", async () => {
+    await using rig = TrackRig.setup();
+    const started = rig.start([
+      "run",
+      "--",
+      "sh",
+      "-c",
+      "while [ ! -e go ]; do sleep 0.05; done; echo x=1 >> $TRACK_LOG",
+    ]);
+    const first = (await waitFor(() => recorderPids(rig)[0])) as number;
+    await waitFor(() => existsSync(join(rig.cwd, "mlflow.db")));
+    process.kill(first, "SIGSTOP");
+    await waitFor(() => recorderPids(rig).some((pid) => pid !== first), {
+      what: "another recorder",
+      timeoutMs: 20_000,
+    });
+    appendFileSync(join(rig.cwd, "go"), "");
+    expect((await started.finished).code).toBe(0);
+    const run = await rig.run();
+    expect(run.info.status).toBe("FINISHED");
+    expect(metricsOf(run)).toEqual({ x: 1 });
+  });
+
+  test("of both: the next track command brings everything home once, and the run is KILLED, lost", async () => {
+    await using rig = TrackRig.setup();
+    const { started, command, wrapper, recorder } = await startFlood(rig);
+    await waitFor(() => existsSync(join(rig.cwd, "mlflow.db")));
+    const [journal] = rig.journalNames();
+    await waitFor(() => readFileSync(join(rig.journals, journal ?? "", "log"), "utf8").split("\n").length > 2000);
+    process.kill(recorder, "SIGKILL");
+    process.kill(wrapper, "SIGKILL");
+    process.kill(command, "SIGKILL");
+    await started.finished;
+    const lines = readFileSync(join(rig.journals, journal ?? "", "log"), "utf8").split("\n");
+    const whole = lines.slice(0, -1).length + (/^n=\d+ step=\d+$/u.test(lines.at(-1) ?? "") ? 1 : 0);
+    const listed = await rig.track(["ls", "--json"]);
+    expect(listed.code).toBe(0);
+    const run = await rig.run();
+    expect(run.info.status).toBe("KILLED");
+    expect(tagsOf(run)["track.end_reason"]).toBe("lost");
+    expect(tagsOf(run)["track.process"]).toBeUndefined();
+    expect(JSON.parse(listed.stdout).runs[0].info.status).toBe("KILLED");
+    await using store = await rig.openStore();
+    const history = await store.getMetricHistory(run.info.runId, "n");
+    expect(history.items).toHaveLength(whole);
+    expect(rig.journalNames()).toEqual([]);
+  });
+
+  test("of both while the command lives on: the run stays RUNNING and nothing kills the command", async () => {
+    await using rig = TrackRig.setup();
+    const { command, wrapper, recorder } = await startFlood(rig);
+    await waitFor(
+      async () => existsSync(join(rig.cwd, "mlflow.db")) && (await rig.runs().catch(() => [])).length === 1,
+    );
+    process.kill(recorder, "SIGSTOP");
+    process.kill(wrapper, "SIGKILL");
+    process.kill(recorder, "SIGKILL");
+    await waitFor(() => !isAlive(wrapper) && !isAlive(recorder), { what: "both are gone" });
+    await rig.track(["ls"]);
+    expect((await rig.run()).info.status).toBe("RUNNING");
+    expect(isAlive(command)).toBe(true);
+    process.kill(command, "SIGKILL");
+    await waitFor(() => !isAlive(command));
+    await rig.track(["ls"]);
+    expect((await rig.run()).info.status).toBe("KILLED");
+  });
+
+  test("of track under --survive: the command and its run go on", async () => {
+    await using rig = TrackRig.setup();
+    const script = "touch ready; while [ ! -e go ]; do sleep 0.05; done; echo x=1 >> $TRACK_LOG; echo done > end";
+    const started = rig.start(["run", "--survive", "--capture", "off", "--", "sh", "-c", script]);
+    await waitFor(() => existsSync(join(rig.cwd, "ready")) && recorderPids(rig).length === 1);
+    await waitFor(() => existsSync(join(rig.cwd, "mlflow.db")));
+    process.kill(started.process.pid ?? 0, "SIGKILL");
+    appendFileSync(join(rig.cwd, "go"), "");
+    await waitFor(() => existsSync(join(rig.cwd, "end")), { what: "the command went on" });
+    await waitFor(async () => (await rig.run()).info.status === "KILLED");
+    const run = await rig.run();
+    expect(tagsOf(run)["track.end_reason"]).toBe("lost");
+    expect(tagsOf(run)["track.exit_code"]).toBeUndefined();
+    expect(metricsOf(run)).toEqual({ x: 1 });
+  });
+});
+
+describe("what the command leaves running", () => {
+  test("keeps the recorder, adds to the run, and never changes its status", async () => {
+    await using rig = TrackRig.setup();
+    const script =
+      "(while [ ! -e go ]; do sleep 0.05; done; echo late=1 >> $TRACK_LOG; track log tag phase=late) > /dev/null 2>&1 &\nexit 5";
+    const done = await rig.track(["run", "--", "sh", "-c", script]);
+    expect(done.code).toBe(5);
+    expect((await rig.run()).info.status).toBe("FAILED");
+    expect(recorderPids(rig)).toHaveLength(1);
+    appendFileSync(join(rig.cwd, "go"), "");
+    await waitFor(() => recorderPids(rig).length === 0, { what: "the recorder is gone" });
+    const run = await rig.run();
+    expect(run.info.status).toBe("FAILED");
+    expect(metricsOf(run)).toEqual({ late: 1 });
+    expect(tagsOf(run)["phase"]).toBe("late");
+    expect(rig.journalNames()).toEqual([]);
+    expect(readdirSync(join(rig.root, "run"))).toEqual([]);
+  });
+});
+
+test("a recorder that cannot start at all leaves the command alone, and the run is told by the next command", async () => {
+  await using rig = TrackRig.setup();
+  const broken = join(rig.root, "broken");
+  mkdirSync(join(broken, "node_modules"), { recursive: true });
+  cpSync(join(repository, "bin"), join(broken, "bin"), { recursive: true });
+  cpSync(join(repository, "dist"), join(broken, "dist"), { recursive: true });
+  for (const name of readdirSync(join(repository, "node_modules")).filter((found) => found.startsWith("node-linux"))) {
+    symlinkSync(join(repository, "node_modules", name), join(broken, "node_modules", name));
+  }
+  writeFileSync(join(broken, "dist/recorder.js"), "throw new Error('broken on purpose');");
+  writeFileSync(join(broken, "package.json"), '{"type":"module"}');
+  const done = await rig.spawn(join(broken, "bin/track"), [
+    "run",
+    "--",
+    "sh",
+    "-c",
+    "echo 42; echo n=1 >> $TRACK_LOG; exit 3",
+  ]).finished;
+  expect(done.stdout).toBe("42\n");
+  expect(done.code).toBe(3);
+  expect(done.stderr).toContain("the recorder failed three times");
+  await rig.track(["ls"]);
+  const run = await rig.run();
+  expect(run.info.status).toBe("FAILED");
+  expect(tagsOf(run)["track.exit_code"]).toBe("3");
+  expect(metricsOf(run)).toEqual({ n: 1 });
+});
