@@ -142,7 +142,7 @@ async function writeGitFiles(
   const { masker } = collection.options;
   const write = async (name: string, truncatedTag: string, writer: typeof writeGitDiff): Promise<void> => {
     const path = collection.pathOf(name);
-    const { isWritten, isTruncated } = await writer(repository, path, { masker: masker.createStreamMasker() });
+    const { isWritten, isTruncated } = await writer(repository, path, { masker });
     if (isWritten) collection.offer(path, `git/${name}`);
     if (isTruncated) collection.tell([{ key: truncatedTag, value: "true" }]);
   };

@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import type { StreamMasker } from "../wire/redact.ts";
+import type { SecretMasker } from "../wire/redact.ts";
 import type { GitRepository } from "./git-command.ts";
 import { PatchCollector } from "./patch-collector.ts";
 
@@ -11,7 +11,7 @@ export interface WrittenFile {
 }
 
 export interface GitFileOptions {
-  readonly masker: StreamMasker;
+  readonly masker: SecretMasker;
   /** Bytes of the diff, or number of untracked names. */
   readonly limit?: number;
 }
@@ -28,13 +28,15 @@ export async function writeGitDiff(
   target: string,
   options: GitFileOptions,
 ): Promise<WrittenFile> {
-  const patch = new PatchCollector(options.limit ?? diffLimitBytes);
+  const patch = new PatchCollector(options.limit ?? diffLimitBytes, (file) => {
+    const masker = options.masker.createStreamMasker();
+    return Buffer.concat([masker.push(file), masker.end()]);
+  });
   const onChunk = (chunk: Buffer): boolean => {
-    patch.push(Buffer.from(options.masker.push(chunk)));
+    patch.push(chunk);
     return true;
   };
   const result = await repository.run([...diffArguments, "--", ...repository.pathspecs], { onChunk });
-  patch.push(options.masker.end());
   const { chunks, isTruncated } = patch.end(result.exitCode === 0);
   return write(target, chunks, isTruncated);
 }
@@ -46,17 +48,18 @@ export async function writeUntracked(
   options: GitFileOptions,
 ): Promise<WrittenFile> {
   const limit = options.limit ?? untrackedLimit;
+  const masker = options.masker.createStreamMasker();
   const chunks: Buffer[] = [];
   let names = 0;
   const onChunk = (chunk: Buffer): boolean => {
     const end = endOfLine(chunk, limit - names);
-    chunks.push(Buffer.from(options.masker.push(chunk.subarray(0, end.index))));
+    chunks.push(Buffer.from(masker.push(chunk.subarray(0, end.index))));
     names += end.lines;
     return end.index === chunk.length;
   };
   const listing = ["ls-files", "--others", "--exclude-standard", "--full-name", "--", ...repository.pathspecs];
   const result = await repository.run(listing, { onChunk });
-  chunks.push(options.masker.end());
+  chunks.push(masker.end());
   return write(target, chunks, result.exitCode !== 0);
 }
 

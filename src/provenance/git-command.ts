@@ -19,7 +19,10 @@ export interface GitRepository {
   /** Pathspecs for the whole tree without the excludes, behind `--`. */
   readonly pathspecs: readonly string[];
   /** Runs one read-only git command in the root. */
-  run(args: readonly string[], options?: Pick<HelperOptions, "onChunk" | "maxBytes">): Promise<HelperResult>;
+  run(
+    args: readonly string[],
+    options?: Pick<HelperOptions, "onChunk" | "maxBytes" | "timeoutMs">,
+  ): Promise<HelperResult>;
 }
 
 /** The working tree that `cwd` is in; `undefined` without starting anything where there is none. */

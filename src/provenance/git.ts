@@ -1,5 +1,6 @@
 import { mlflowTags } from "../entities/tag-keys.ts";
 import type { Tag } from "../entities/tag.ts";
+import type { HelperResult } from "../util/run-helper.ts";
 import { openRepository, type GitOptions, type GitRepository } from "./git-command.ts";
 
 export type { GitOptions } from "./git-command.ts";
@@ -24,30 +25,59 @@ export async function collectGitTags(cwd: string, options: GitOptions): Promise<
   return repository === undefined ? undefined : readProvenance(repository);
 }
 
+export interface ReadOptions {
+  /** How long the comparison of the files with HEAD may take; ms, default 3000. Then the rest is told without it. */
+  readonly statusTimeoutMs?: number;
+}
+
 /** As `collectGitTags`, of a working tree that is open already. */
-export async function readProvenance(repository: GitRepository): Promise<GitProvenance | undefined> {
+export async function readProvenance(
+  repository: GitRepository,
+  options: ReadOptions = {},
+): Promise<GitProvenance | undefined> {
   const [status, config] = await Promise.all([
-    repository.run([...statusArguments, "--", ...repository.pathspecs]),
+    repository.run([...statusArguments, "--", ...repository.pathspecs], { timeoutMs: options.statusTimeoutMs ?? 3000 }),
     repository.run(["config", "-z", "--get-regexp", String.raw`^(remote\..*\.url|branch\..*\.remote)$`]),
   ]);
-  if (status.exitCode !== 0 && !status.isTruncated) return undefined;
-  const records = status.stdout
-    .toString("utf8")
-    .split("\0")
-    .filter((record) => record !== "");
+  const urls = config.stdout.toString("utf8");
+  if (status.exitCode === 0 || status.isTruncated)
+    return fromStatus(repository.root, status.stdout.toString("utf8"), urls);
+  const isOldGit = status.exitCode === 129;
+  return status.isTimedOut || isOldGit ? readHead(repository, urls) : undefined;
+}
+
+function fromStatus(root: string, status: string, urls: string): GitProvenance {
+  const records = status.split("\0").filter((record) => record !== "");
   const header = (name: string): string | undefined => {
     const start = `# branch.${name} `;
     return records.find((record) => record.startsWith(start))?.slice(start.length);
   };
   const commit = header("oid");
   const branch = header("head");
-  const isOnBranch = branch !== undefined && branch !== "(detached)";
-  const repoUrl = chooseUrl(config.stdout.toString("utf8"), isOnBranch ? branch : undefined);
-  const hasCommit = commit !== undefined && commit !== "(initial)";
   return {
-    root: repository.root,
-    ...(hasCommit && { commit, isDirty: records.some((record) => !record.startsWith("#")) }),
-    ...(isOnBranch && { branch }),
+    ...describe(root, commit === "(initial)" ? undefined : commit, branch === "(detached)" ? undefined : branch, urls),
+    ...(commit !== "(initial)" && { isDirty: records.some((record) => !record.startsWith("#")) }),
+  };
+}
+
+/** Without a look at the files: for a tree too large, or a disk too slow, to be compared in time. */
+async function readHead(repository: GitRepository, urls: string): Promise<GitProvenance | undefined> {
+  const [commit, branch] = await Promise.all([
+    repository.run(["rev-parse", "--verify", "-q", "HEAD"]),
+    repository.run(["symbolic-ref", "-q", "--short", "HEAD"]),
+  ]);
+  const lineOf = ({ exitCode, stdout }: HelperResult): string | undefined =>
+    exitCode === 0 ? stdout.toString("utf8").trim() : undefined;
+  const found = describe(repository.root, lineOf(commit), lineOf(branch), urls);
+  return found.commit === undefined && found.branch === undefined ? undefined : found;
+}
+
+function describe(root: string, commit: string | undefined, branch: string | undefined, urls: string): GitProvenance {
+  const repoUrl = chooseUrl(urls, branch);
+  return {
+    root,
+    ...(commit !== undefined && { commit }),
+    ...(branch !== undefined && { branch }),
     ...(repoUrl !== undefined && { repoUrl }),
   };
 }

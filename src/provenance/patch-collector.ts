@@ -1,5 +1,6 @@
 /** What git says of a binary file in a submodule, whose diff does not inherit `--binary`; `git apply` would refuse the whole patch. */
 const unsaidContent = Buffer.from("\nBinary files ", "latin1");
+const binaryContent = Buffer.from("\nGIT binary patch\n", "latin1");
 const fileStart = Buffer.from("\ndiff --git ", "latin1");
 
 /**
@@ -8,6 +9,7 @@ const fileStart = Buffer.from("\ndiff --git ", "latin1");
  */
 export class PatchCollector {
   readonly #limitBytes: number;
+  readonly #mask: (file: Buffer) => Buffer;
   readonly #kept: Buffer[] = [];
   #keptBytes = 0;
   #isTruncated = false;
@@ -17,8 +19,10 @@ export class PatchCollector {
   /** End of what was pushed, where a file start may be cut by the chunk border; still to be added. */
   #rest: Buffer = Buffer.alloc(0);
 
-  constructor(limitBytes: number) {
+  /** `mask` is given each file's part, but for binary ones: packed data shows no secret, and may look like one by chance. */
+  constructor(limitBytes: number, mask: (file: Buffer) => Buffer) {
     this.#limitBytes = limitBytes;
+    this.#mask = mask;
   }
 
   push(chunk: Buffer): void {
@@ -53,7 +57,7 @@ export class PatchCollector {
     if (file === undefined || file.includes(unsaidContent)) {
       this.#isTruncated = true;
     } else {
-      this.#kept.push(file);
+      this.#kept.push(file.includes(binaryContent) ? file : this.#mask(file));
       this.#keptBytes += file.length;
     }
     this.#file = [];

@@ -38,7 +38,7 @@ async function write(
   const repository = await openRepository(cwd, { env: rig.env, excludes: wanted.excludes ?? [] });
   const path = join(rig.folder, `${kind}.out`);
   rmSync(path, { force: true });
-  const masker = createMasker(wanted.secrets ?? {}, { enabled: true }).createStreamMasker();
+  const masker = createMasker(wanted.secrets ?? {}, { enabled: true });
   const options = { masker, ...(wanted.limit !== undefined && { limit: wanted.limit }) };
   const result = await (kind === "diff" ? writeGitDiff : writeUntracked)(repository!, path, options);
   return { ...result, path, text: existsSync(path) ? readFileSync(path, "latin1") : "" };
@@ -217,6 +217,13 @@ describe("writeUntracked", () => {
 });
 
 describe("PatchCollector", () => {
+  it("masks text, not packed data", () => {
+    const collector = new PatchCollector(1000, (file) => Buffer.from(file.toString().replaceAll("x", "***")));
+    const packed = "diff --git a/b b/b\nindex 1..2\nGIT binary patch\nliteral 1\nxxx\n";
+    collector.push(Buffer.from(`diff --git a/1 b/1\n+x\n${packed}`));
+    expect(Buffer.concat(collector.end(true).chunks).toString()).toBe(`diff --git a/1 b/1\n+***\n${packed}`);
+  });
+
   const files = [
     "diff --git a/1 b/1\n+x\n",
     "diff --git a/2 b/2\n+diff --git a/3\n",
@@ -226,7 +233,7 @@ describe("PatchCollector", () => {
 
   it.each([1, 2, 7, 1000])("finds the files in chunks of %i bytes", (size) => {
     const patch = Buffer.from(files.join(""));
-    const collector = new PatchCollector(100);
+    const collector = new PatchCollector(100, (file) => file);
     for (let at = 0; at < patch.length; at += size) collector.push(patch.subarray(at, at + size));
     const { chunks, isTruncated } = collector.end(true);
     expect(Buffer.concat(chunks).toString()).toBe(`${files[0]}${files[1]}${files[3]}`);
@@ -234,7 +241,7 @@ describe("PatchCollector", () => {
   });
 
   it("leaves out the last file when git did not finish", () => {
-    const collector = new PatchCollector(1000);
+    const collector = new PatchCollector(1000, (file) => file);
     collector.push(Buffer.from(files.join("")));
     const { chunks, isTruncated } = collector.end(false);
     expect(Buffer.concat(chunks).toString()).toBe(files.slice(0, 3).join(""));

@@ -1,7 +1,8 @@
 import { chmodSync, existsSync, mkdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { collectGitTags, gitTags, withoutCredentials } from "../../src/provenance/git.ts";
+import { openRepository } from "../../src/provenance/git-command.ts";
+import { collectGitTags, gitTags, readProvenance, withoutCredentials } from "../../src/provenance/git.ts";
 import { createGitRig, listWithTimes, type GitRig } from "./git-rig.ts";
 
 let rig: GitRig;
@@ -167,6 +168,20 @@ describe("collectGitTags", () => {
     abort.abort();
     expect(await pending).toBeUndefined();
     await expect.poll(() => readLines(pids).filter((pid) => isAlive(Number(pid)))).toEqual([]);
+  });
+
+  it("still says commit, branch and url where comparing the files takes too long", async () => {
+    const repo = rig.repository("repo", { a: "a" });
+    rig.git(repo, "remote", "add", "origin", "git@host:x.git");
+    const real = rig.git(repo, "--exec-path").trim();
+    const slow = `#!/bin/sh\ncase " $* " in *" status "*) exec sleep 1000;; esac\nexec '${real}/git' "$@"\n`;
+    chmodSync(rig.write("bin/git", slow), 0o755);
+    const env = { ...rig.env, PATH: `${join(rig.folder, "bin")}:${rig.env["PATH"] ?? ""}` };
+    const repository = await openRepository(repo, { env, excludes: [] });
+    const commit = rig.git(repo, "rev-parse", "HEAD").trim();
+    const expected = { root: repo, commit, branch: "main", repoUrl: "git@host:x.git" };
+    expect(await readProvenance(repository!, { statusTimeoutMs: 200 })).toEqual(expected);
+    expect(gitTags(expected).map(({ key }) => key)).not.toContain("mlflow.source.git.dirty");
   });
 
   it("reads a repository of somebody else, without the programs that its configuration names", async (context) => {
