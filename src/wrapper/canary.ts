@@ -22,19 +22,22 @@ export class Canary {
     });
   }
 
-  /** Returns once the canary lives and catches nothing; `undefined` where no further process can be had. */
-  static hatch(onDeath: (canary: Canary) => void): Canary | undefined {
+  /**
+   * Returns once the canary lives and catches nothing; `undefined` where no further process can be had.
+   * `stdin` is the read end of a pipe that nobody but the wrapper holds open for writing; making one takes Node over a ms.
+   */
+  static hatch(stdin: number | "pipe", onDeath: (canary: Canary) => void): Canary | undefined {
     try {
       // dash runs this without a further process; no core file may be left by a group-wide SIGQUIT.
       const process = spawn("/bin/sh", ["-c", "ulimit -c 0; read -r _", "track-canary"], {
-        stdio: ["pipe", "ignore", "ignore"],
+        stdio: [stdin, "ignore", "ignore"],
         env: {},
         cwd: "/",
       });
       process.on("error", () => undefined);
-      const stdin = process.stdin as Socket | null;
-      stdin?.on("error", () => undefined);
-      stdin?.unref();
+      const socket = process.stdin as Socket | null;
+      socket?.on("error", () => undefined);
+      socket?.unref();
       if (process.pid === undefined) return undefined;
       process.unref();
       return new Canary(process, onDeath);
@@ -57,9 +60,14 @@ export class Canary {
     return this.#process.pid !== undefined && readProcessState(this.#process.pid)?.letter === "T";
   }
 
-  /** Lets it end, without a signal. */
-  release(): void {
-    this.#process.removeAllListeners("exit");
-    this.#process.stdin?.destroy();
+  /** Ends it, without a word. Resolves when it is gone: as a zombie it would be left to an init that may not look after it. */
+  async release(): Promise<void> {
+    const child = this.#process;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.removeAllListeners("exit");
+    await new Promise<void>((resolve) => {
+      child.on("exit", () => resolve());
+      child.kill("SIGKILL");
+    });
   }
 }

@@ -58,13 +58,18 @@ export async function startCommand(plan: CommandPlan): Promise<StartedCommand | 
     if (typeof found !== "string") return { kind: "spawn-failed", ...found };
   }
   const capturePlan = planCapture(plan.capture, plan.argv);
+  const [canaryFd, ...pipeFds] = plan.notes.pipeFds;
   const relay = new SignalRelay({
     ignoredSignals: plan.notes.ignoredSignals,
-    ...(plan.onLateSignal && { onLateSignal: plan.onLateSignal }),
+    ...(canaryFd !== undefined && { pipeFd: canaryFd }),
+    onLateSignal: (signal) => {
+      capture.giveUp();
+      plan.onLateSignal?.(signal);
+    },
   });
   const capture = new ConsoleCapture(capturePlan, {
     ...(plan.spoolPath !== undefined && { spoolPath: plan.spoolPath }),
-    pipeFds: plan.notes.pipeFds,
+    pipeFds,
     onCaptureEnd: plan.onCaptureEnd ?? (() => undefined),
   });
   const child = await spawnChild([...prefix, ...plan.argv], plan, capture);
@@ -79,12 +84,11 @@ export async function startCommand(plan: CommandPlan): Promise<StartedCommand | 
 function follow(child: ChildProcess & { pid: number }, relay: SignalRelay, capture: ConsoleCapture): StartedCommand {
   const target: SignalTarget = { pid: child.pid, kill: (signal) => void child.kill(signal) };
   let killTimer: NodeJS.Timeout | undefined;
-  const ended = new Promise<ProcessOutcome>((resolve) => {
+  const outcome = new Promise<ProcessOutcome>((resolve) => {
     child.on("exit", (code, signal) => {
       clearTimeout(killTimer);
-      relay.detach();
       stopFollowing();
-      resolve(outcomeOf(code, signal));
+      void Promise.all([relay.detach(), capture.finish()]).then(() => resolve(outcomeOf(code, signal)));
     });
   });
   relay.attach(target);
@@ -96,10 +100,7 @@ function follow(child: ChildProcess & { pid: number }, relay: SignalRelay, captu
     console: capture.source,
     hasTerminal: hasTerminal(),
     leakingFds: capture.leakingFds,
-    outcome: ended.then(async (outcome) => {
-      await capture.finish();
-      return outcome;
-    }),
+    outcome,
     terminate: (graceMs) => {
       target.kill("SIGTERM");
       // A stopped command would not see it.
@@ -119,7 +120,7 @@ async function spawnChild(
   try {
     const child = spawn(file, args, {
       env: plan.env,
-      ...(plan.cwd !== undefined && { cwd: plan.cwd }),
+      ...(plan.cwd !== undefined && !isHere(plan.cwd) && { cwd: plan.cwd }),
       stdio: stdioFor(plan.notes.inheritedFds, capture),
     });
     const { pid } = child;
@@ -127,6 +128,16 @@ async function spawnChild(
     return await new Promise<Error>((resolve) => child.on("error", resolve));
   } catch (error) {
     if (error instanceof Error && "code" in error) return error;
+    throw error;
+  }
+}
+
+/** Entering the folder that one is in already fails where it has been deleted. */
+function isHere(folder: string): boolean {
+  try {
+    return process.cwd() === folder;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return true;
     throw error;
   }
 }

@@ -1,4 +1,5 @@
-import { constants } from "node:os";
+import { constants, openSync } from "node:fs";
+import { constants as osConstants } from "node:os";
 import { readStat } from "../util/proc.ts";
 import { Canary } from "./canary.ts";
 import { bitOf, readProcessState } from "./process-state.ts";
@@ -13,6 +14,8 @@ export interface SignalTarget {
 export interface SignalRelayOptions {
   /** Numbers of the signals that were ignored when the wrapper started. */
   readonly ignoredSignals: readonly number[];
+  /** A pipe of the launcher's to keep canaries alive with. */
+  readonly pipeFd?: number;
   /** INT, TERM and the like that arrive when the command is gone. */
   readonly onLateSignal?: (signal: NodeJS.Signals) => void;
 }
@@ -50,6 +53,7 @@ export class SignalRelay {
   readonly #onLateSignal: (signal: NodeJS.Signals) => void;
   readonly #handlers: (readonly [NodeJS.Signals, () => void])[] = [];
   readonly #deaths: { readonly signal: NodeJS.Signals; readonly at: number }[] = [];
+  readonly #canaryStdin: number | "pipe";
   readonly #kept: NodeJS.Signals[] = [];
   #canary: Canary | undefined;
   #target: SignalTarget | undefined;
@@ -61,6 +65,7 @@ export class SignalRelay {
   /** Catches signals from here on and keeps them; a canary lives when this returns. */
   constructor(options: SignalRelayOptions) {
     this.#onLateSignal = options.onLateSignal ?? (() => undefined);
+    this.#canaryStdin = openForWriting(options.pipeFd) ?? "pipe";
     for (const signal of relayed) this.#listen(signal, () => this.#receive(signal));
     for (const signal of otherIgnored(options.ignoredSignals)) this.#listen(signal, () => undefined);
     this.#hatch();
@@ -74,16 +79,17 @@ export class SignalRelay {
   }
 
   /** The command is gone: its pid may belong to someone else soon. Signals go to `onLateSignal` from now on. */
-  detach(): void {
+  async detach(): Promise<void> {
     this.#isGone = true;
     this.#target = undefined;
-    this.#canary?.release();
+    const canary = this.#canary;
     this.#canary = undefined;
+    await canary?.release();
   }
 
   /** Gives all signals back to what they do by default. */
   close(): void {
-    this.detach();
+    void this.detach();
     for (const [signal, handler] of this.#handlers.splice(0)) process.off(signal, handler);
   }
 
@@ -137,7 +143,7 @@ export class SignalRelay {
           setTimeout(look, 2);
           return;
         }
-        canary.release();
+        void canary.release();
         resolve(isHit);
       };
       look();
@@ -153,7 +159,7 @@ export class SignalRelay {
   }
 
   #hatch(): void {
-    this.#canary = Canary.hatch((canary) => {
+    this.#canary = Canary.hatch(this.#canaryStdin, (canary) => {
       if (this.#isGone || canary !== this.#canary) return;
       // The signal that killed it has not come to the wrapper yet, or never will.
       if (canary.death !== undefined) this.#deaths.push(canary.death);
@@ -162,9 +168,21 @@ export class SignalRelay {
   }
 }
 
+/** Holds the pipe open, so that its readers end with this process. Returns it; `undefined` where that cannot be. */
+function openForWriting(pipeFd: number | undefined): number | undefined {
+  if (pipeFd === undefined) return undefined;
+  try {
+    openSync(`/proc/self/fd/${pipeFd}`, constants.O_WRONLY);
+    return pipeFd;
+  } catch {
+    // No descriptors left: a pipe of Node's own may still be had, and the canary can be done without.
+    return undefined;
+  }
+}
+
 /** The signals that the caller ignored and that we do not relay: they must not end or stop the wrapper either. */
 function otherIgnored(numbers: readonly number[]): NodeJS.Signals[] {
-  const names = Object.entries(constants.signals) as [NodeJS.Signals, number][];
+  const names = Object.entries(osConstants.signals) as [NodeJS.Signals, number][];
   const untouchable: readonly NodeJS.Signals[] = [
     "SIGPIPE",
     "SIGXFSZ",
@@ -185,8 +203,8 @@ function otherIgnored(numbers: readonly number[]): NodeJS.Signals[] {
 function isUntouched(pid: number, signal: NodeJS.Signals): boolean {
   const state = readProcessState(pid);
   if (state === undefined || state.letter === "Z" || state.letter === "X") return false;
-  const bit = bitOf(constants.signals[signal]);
-  const isPending = (state.pending & (bit | bitOf(constants.signals.SIGKILL))) !== 0;
+  const bit = bitOf(osConstants.signals[signal]);
+  const isPending = (state.pending & (bit | bitOf(osConstants.signals.SIGKILL))) !== 0;
   return !isPending && ((state.caught | state.ignored | state.blocked) & bit) === 0;
 }
 

@@ -91,6 +91,11 @@ export class ConsoleCapture {
     });
   }
 
+  /** Someone is tired of waiting for a reader that takes nothing more: what it has not taken is dropped. */
+  giveUp(): void {
+    for (const relay of this.#relays) relay.giveUp();
+  }
+
   #openSpool(): Spool | undefined {
     const { spoolPath, onCaptureEnd } = this.#options;
     if (spoolPath === undefined) return undefined;

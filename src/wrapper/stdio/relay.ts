@@ -28,6 +28,7 @@ export class Relay {
   #isOutputBlocked = false;
   #isSpoolBehind = false;
   #hasEnded = false;
+  #isGivenUp = false;
   #lastChunkAt = 0;
   #totalBytes = 0;
   #whenEnded: (() => void)[] = [];
@@ -68,6 +69,12 @@ export class Relay {
       }
     }
     return true;
+  }
+
+  /** Ends a `drain` that waits for the caller's reader. */
+  giveUp(): void {
+    this.#isGivenUp = true;
+    this.#wake();
   }
 
   #openInput(): Socket {
@@ -126,7 +133,7 @@ export class Relay {
   }
 
   #isDone(): boolean {
-    return this.#hasEnded && !this.#isOutputBlocked;
+    return this.#isGivenUp || (this.#hasEnded && !this.#isOutputBlocked);
   }
 
   #wake(): void {
