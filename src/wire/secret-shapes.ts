@@ -64,21 +64,33 @@ export class Scan {
   }
 }
 
-/** Members of a regular expression's character class among the codes below 256. */
-export function characterSet(pattern: RegExp): CharacterSet {
-  return Uint8Array.from({ length: 256 }, (_, code) => (pattern.test(String.fromCharCode(code)) ? 1 : 0));
+/** The characters of `ranges` (pairs of first and last) and of `others`. Without regular expressions: the command waits for this. */
+function characterSet(ranges: string, others: string): CharacterSet {
+  const set = new Uint8Array(256);
+  for (let index = 0; index < ranges.length; index += 2) {
+    set.fill(1, ranges.charCodeAt(index), ranges.charCodeAt(index + 1) + 1);
+  }
+  for (let index = 0; index < others.length; index += 1) set[others.charCodeAt(index)] = 1;
+  return set;
 }
 
-export const wordCharacters = characterSet(/\w/u);
-const alphanumeric = characterSet(/[A-Za-z0-9]/u);
-const dashed = characterSet(/[A-Za-z0-9_-]/u);
-const capitals = characterSet(/[A-Z0-9]/u);
-const dotted = characterSet(/[A-Za-z0-9_.~+/=-]/u);
-const keyBody = characterSet(/[A-Za-z0-9+/=\s\\:,.-]/u);
-const keyLabel = characterSet(/[A-Z0-9 ]/u);
-const authority = characterSet(/[^\s\0-\x1f/?#"'<>`\\]/u);
-const userName = characterSet(/[\w.~%+-]/u);
-const queryValue = characterSet(/[^\s\0-\x1f&;"'<>#`\\]/u);
+/** All but control characters, blanks and `others`. */
+function charactersExcept(others: string): CharacterSet {
+  const set = new Uint8Array(256).fill(1, 33);
+  for (let index = 0; index < others.length; index += 1) set[others.charCodeAt(index)] = 0;
+  return set;
+}
+
+export const wordCharacters = characterSet("azAZ09", "_");
+const alphanumeric = characterSet("azAZ09", "");
+const dashed = characterSet("azAZ09", "_-");
+const capitals = characterSet("AZ09", "");
+const dotted = characterSet("azAZ09", "_.~+/=-");
+const keyBody = characterSet("azAZ09\t\r", "+/= \\:,.-");
+const keyLabel = characterSet("AZ09", " ");
+const authority = charactersExcept("/?#\"'<>`\\");
+const userName = characterSet("azAZ09", "_.~%+-");
+const queryValue = charactersExcept("&;\"'<>#`\\");
 
 interface RunRules {
   readonly body: CharacterSet;
