@@ -2,9 +2,10 @@ import { appendFileSync, readFileSync, rmSync } from "node:fs";
 import { Server, Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { hasCode } from "../util/error-code.ts";
-import { isProcessAlive } from "../util/proc.ts";
+import { isProcessAlive, readPlace } from "../util/proc.ts";
 import type { OutcomeRecord, RecorderMessage, WrapperMessage } from "../wire/control-messages.ts";
 import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
+import { findDeadJournals } from "./dead-journals.ts";
 import type { MissingOutcome } from "../wire/final-status.ts";
 import { findRunProcesses } from "./run-processes.ts";
 import { RunSession } from "./run-session.ts";
@@ -20,6 +21,8 @@ type Hello = WrapperMessage & { readonly type: "hello" };
 const aliveMs = 2000;
 const progressMs = 500;
 const leftoverPollMs = 1000;
+const repairAfterMs = 1000;
+const repairBudgetMs = 60_000;
 const claimTries = 40;
 const claimRetryMs = 50;
 
@@ -31,6 +34,7 @@ export class Recorder {
   #hello: Hello | undefined;
   #command: ProcessIdentity | undefined;
   #isEnding = false;
+  #repaired: Promise<void> | undefined;
   #isWrapperGone = false;
 
   constructor(options: RecorderOptions) {
@@ -89,6 +93,7 @@ export class Recorder {
         this.#opened = session;
         session.start(server);
         setInterval(() => tell({ type: "alive" }), aliveMs);
+        setTimeout(() => this.#repairOthers(), repairAfterMs).unref();
         tell({ type: "ready" });
         return session;
       }
@@ -127,7 +132,14 @@ export class Recorder {
     await this.#stayForLeftovers(session);
     await session.close();
     this.#removeSocket();
+    await this.#repairOthers();
     this.#options.leave(0);
+  }
+
+  /** Runs beside ours whose processes are dead are finished on the way; the command waits for none of it. */
+  #repairOthers(): Promise<void> {
+    this.#repaired ??= repairBeside(this.#hello?.journalFolder ?? "", this.#options.env);
+    return this.#repaired;
   }
 
   /** When the wrapper waits no longer and nothing of the run lives, the rest is left to `track sync`. */
@@ -172,6 +184,14 @@ export class Recorder {
       throw error;
     }
   }
+}
+
+async function repairBeside(journalFolder: string, env: RecorderOptions["env"]): Promise<void> {
+  const roots = [dirname(journalFolder)];
+  const here = readPlace();
+  if (findDeadJournals(roots, here).length === 0) return;
+  const { repairJournals } = await import("./repair.ts");
+  await repairJournals({ roots, env, here, budgetMs: repairBudgetMs, onNotice: () => {}, now: Date.now });
 }
 
 /** The command of a killed wrapper is killed as well, unless it is meant to survive; either way its end is waited for. */
