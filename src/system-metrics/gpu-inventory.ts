@@ -17,7 +17,7 @@ export interface GpuInventoryOptions {
   readonly timeoutMs?: number;
 }
 
-/** The machine's GPUs, NVIDIA's or else AMD's, in index order; empty where there are none or they do not answer. Never throws. */
+/** The machine's GPUs, NVIDIA's or else AMD's, in index order; empty where none answers. Never throws. */
 export async function readGpuInventory(options: GpuInventoryOptions): Promise<readonly GpuInventoryEntry[]> {
   const { env, sysRoot = "/sys", timeoutMs = 15_000 } = options;
   try {

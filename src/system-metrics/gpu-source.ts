@@ -51,7 +51,7 @@ export class GpuSource implements MetricSource {
     return this.#nvidia?.sample(monotonicMs) ?? this.#amd?.sample() ?? [];
   }
 
-  /** Resolves when nvidia-smi has given its first answer, good or bad, at once when none is due, and after `timeoutMs` at most. */
+  /** Resolves at nvidia-smi's first answer, good or bad; at once when none is due; after `timeoutMs` at most. */
   async waitForAnswer(timeoutMs: number): Promise<void> {
     if (this.#nvidia === undefined || this.#hasAnswered) return;
     await new Promise<void>((resolve) => {
@@ -91,9 +91,14 @@ export class GpuSource implements MetricSource {
   }
 
   #useAmd(): boolean {
-    const cards = findAmdCards(this.#options.sysRoot);
-    if (cards.length > 0) this.#amd = new AmdSource(cards);
-    return cards.length > 0;
+    try {
+      const cards = findAmdCards(this.#options.sysRoot);
+      if (cards.length > 0) this.#amd = new AmdSource(cards);
+      return cards.length > 0;
+    } catch {
+      // Called when nvidia-smi ends, where nothing stands guard: recording never hurts the training.
+      return false;
+    }
   }
 
   #answer(): void {

@@ -10,7 +10,7 @@ export interface NvidiaReading {
   readonly powerLimitWatts: number | undefined;
 }
 
-/** Fields that every driver since 2014 knows: one unknown field makes nvidia-smi refuse the whole query. The name may hold commas. */
+/** Only old fields: one that a driver does not know makes nvidia-smi refuse the whole query. The name may hold commas. */
 const gpuFields = "index,uuid,utilization.gpu,memory.used,memory.total,power.draw,enforced.power.limit,name";
 
 export const gpuQueryArguments = (): string[] => [`--query-gpu=${gpuFields}`, "--format=csv,noheader,nounits"];

@@ -14,7 +14,7 @@ export interface NvidiaSourceOptions {
   readonly executable: string;
   readonly env: GpuEnvironment;
   readonly intervalMs: number;
-  /** Whether a pid of nvidia-smi's process list is one of the command's; `undefined` where its pids are not ours (a container). */
+  /** Whether a pid of nvidia-smi's list is the command's; `undefined` where its pids are not ours (a container). */
   readonly isMember: ((pid: number) => boolean) | undefined;
   readonly onReading: () => void;
   readonly onGone: (reason: string) => void;
@@ -126,8 +126,12 @@ export class NvidiaSource implements MetricSource {
   }
 
   async #readMigParents(): Promise<void> {
-    const { runNvidiaSmi } = await import("./gpu-inventory.ts");
-    this.#migParents = parseMigParents(await runNvidiaSmi(this.#options.executable, ["-L"], 10_000));
+    try {
+      const { runNvidiaSmi } = await import("./gpu-inventory.ts");
+      this.#migParents = parseMigParents(await runNvidiaSmi(this.#options.executable, ["-L"], 10_000));
+    } catch {
+      // Without the list it is not known which GPU a MIG device is part of, and all stay in.
+    }
   }
 }
 

@@ -85,7 +85,10 @@ export class SystemMetricsMonitor {
     this.#sampleLater(this.#schedule);
   }
 
-  /** Takes a last sample, so that the shortest run has one, waits for nvidia-smi's first answer only if it never came (half a second, and never longer than the run has lasted), and ends everything. */
+  /**
+   * Takes a last sample, so that the shortest run has one, and ends everything. Waits only where nvidia-smi has never
+   * answered: half a second, and never longer than the run has lasted.
+   */
   stop(): Promise<void> {
     this.#stopped ??= this.#end();
     return this.#stopped;
@@ -153,6 +156,7 @@ export class SystemMetricsMonitor {
   }
 
   #sampleLater(schedule: SamplingSchedule): void {
+    const delayMs = schedule.delayMs(this.#monotonic());
     this.#timer = setTimeout(() => {
       const before = process.threadCpuUsage();
       this.#sample();
@@ -160,7 +164,7 @@ export class SystemMetricsMonitor {
       schedule.addCost((cost.user + cost.system) / 1000);
       this.#gpu?.setInterval(schedule.intervalMs(this.#monotonic()));
       this.#sampleLater(schedule);
-    }, schedule.delayMs(this.#monotonic()));
+    }, delayMs);
     this.#timer.unref();
   }
 

@@ -44,6 +44,7 @@ test("no GPUs, a broken driver, a hanging nvidia-smi: an empty inventory", async
   expect(await readGpuInventory({ env: {}, sysRoot: folder.path })).toEqual([]);
   makeNvidiaSmi(folder.path, { FAKE_GPUS: `${fixtures}/driver-error.txt`, FAKE_EXIT: "9" });
   expect(await readGpuInventory({ env: { PATH: folder.path }, sysRoot: folder.path })).toEqual([]);
+  // Keeps the mode of the script before it.
   writeTree(folder.path, { "nvidia-smi": "#!/bin/sh\nexec sleep 60\n" });
   const options = { env: { PATH: folder.path }, sysRoot: folder.path, timeoutMs: 100 };
   expect(await readGpuInventory(options)).toEqual([]);

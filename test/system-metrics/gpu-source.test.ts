@@ -1,3 +1,4 @@
+import { chmodSync } from "node:fs";
 import { afterEach, expect, test } from "vitest";
 import { GpuSource, type GpuSourceOptions } from "../../src/system-metrics/gpu-source.ts";
 import { NvidiaSource } from "../../src/system-metrics/nvidia-source.ts";
@@ -105,6 +106,17 @@ test("values that nvidia-smi does not know are left out", async () => {
 
 test("output that ends within a line is whole lines only", async () => {
   expect(gpuIndices(await sampleFixture("cut.csv"))).toEqual([0, 1]);
+});
+
+test("a line that arrives in two pieces is one line", async () => {
+  using folder = makeFolder();
+  const [line = ""] = readFixture("a100-x8.csv").split("\n");
+  const script = `#!/bin/sh\nprintf %s '${line.slice(0, 50)}'\nsleep 0.2\nprintf '%s\\n' '${line.slice(50)}'\nexec sleep 60\n`;
+  writeTree(folder.path, { "nvidia-smi": script });
+  chmodSync(`${folder.path}/nvidia-smi`, 0o755);
+  const { source, sample } = open(folder.path);
+  await source.waitForAnswer(5000);
+  expect(sample()["gpu_0_memory_usage_megabytes"]).toBe(Math.round(Number(line.split(", ")[3]) * 10.48576) / 10);
 });
 
 test.each([

@@ -95,8 +95,9 @@ test("our own processes and what they start are not the command's", async () => 
 });
 
 test("a command that is over before the first sample is told by what was seen of it, once", async () => {
-  const shell = startShell("read line");
+  const shell = startShell("echo up; read line");
   const source = watch(shell.pid);
+  await until("its start", () => shell.said() !== "");
   source.peek(10);
   shell.goOn();
   await shell.ended;

@@ -32,8 +32,8 @@ function makeMonitor(more: Partial<SystemMetricsMonitorOptions> = {}) {
 
 const keysOf = (record: LogBatchRecord | undefined): string[] => (record?.metrics ?? []).map(([key]) => key);
 
-test("a run of a few milliseconds has one complete sample", async () => {
-  const child = spawn("sleep", ["0.05"]);
+test("a run that ends before the first sample is due has one complete sample", async () => {
+  const child = spawn("sleep", ["0.4"]);
   const ended = once(child, "exit");
   const { monitor, records, notices } = makeMonitor({ rootPid: () => child.pid, runId: "r1", firstStep: 7 });
   monitor.start();
