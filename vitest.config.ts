@@ -1,12 +1,12 @@
 import { defineConfig } from "vitest/config";
 
-const project = (name: string, include: string[], timeoutMs: number, globalSetup?: string) => ({
+const project = (name: string, include: string[], timeoutMs: number, ...globalSetup: string[]) => ({
   test: {
     name,
     include,
     testTimeout: timeoutMs,
     hookTimeout: timeoutMs,
-    ...(globalSetup ? { globalSetup: [globalSetup] } : {}),
+    globalSetup,
   },
 });
 
@@ -17,7 +17,7 @@ export default defineConfig({
     projects: [
       project("unit", ["test/**/*.test.ts", "!test/e2e/**", "!test/interop/**", "!test/bench/**"], 20_000),
       project("e2e", ["test/e2e/**/*.test.ts"], 60_000, "test/e2e/global-setup.ts"),
-      project("interop", ["test/interop/**/*.test.ts"], 300_000, "test/interop/global-setup.ts"),
+      project("interop", ["test/interop/**/*.test.ts"], 300_000, "test/e2e/global-setup.ts", "test/interop/global-setup.ts"),
     ],
   },
 });

@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { metricsOf, processesIn, repository, tagsOf, TrackRig, waitFor } from "./rig.ts";
+import { installed, metricsOf, processesIn, repository, tagsOf, TrackRig, waitFor } from "./rig.ts";
 
 /** Pids below the rig whose command line holds `text`. */
 function pidsOf(rig: TrackRig, text: string): readonly number[] {
@@ -183,12 +183,10 @@ describe("what the command leaves running", () => {
 test("a recorder that cannot start at all leaves the command alone, and the run is told by the next command", async () => {
   await using rig = TrackRig.setup();
   const broken = join(rig.root, "broken");
-  mkdirSync(join(broken, "node_modules"), { recursive: true });
-  cpSync(join(repository, "bin"), join(broken, "bin"), { recursive: true });
-  cpSync(join(repository, "dist"), join(broken, "dist"), { recursive: true });
-  for (const name of readdirSync(join(repository, "node_modules")).filter((found) => found.startsWith("node-linux"))) {
-    symlinkSync(join(repository, "node_modules", name), join(broken, "node_modules", name));
-  }
+  mkdirSync(broken);
+  cpSync(join(installed, "bin"), join(broken, "bin"), { recursive: true });
+  cpSync(join(installed, "dist"), join(broken, "dist"), { recursive: true });
+  symlinkSync(join(repository, "node_modules"), join(broken, "node_modules"));
   writeFileSync(join(broken, "dist/recorder.js"), "throw new Error('broken on purpose');");
   writeFileSync(join(broken, "package.json"), '{"type":"module"}');
   const done = await rig.spawn(join(broken, "bin/track"), [

@@ -1,12 +1,22 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 const root = resolve(import.meta.dirname, "../..");
 
-/** The end-to-end tests drive the built program; it is built here when the test command has not done so. */
-export default function setUp(): void {
-  if (existsSync(join(root, "dist/main.js")) && process.env["TRACK_TEST_BUILD"] === undefined) return;
-  const build = spawnSync("npm", ["run", "--silent", "build"], { cwd: root, encoding: "utf8" });
+/** Builds `track` into a folder of its own, so that a build of somebody else's does not pull it away under a test. */
+export default function setUp(): () => void {
+  const installed = mkdtempSync(join(tmpdir(), "track-build-"));
+  const build = spawnSync(join(root, "node_modules/.bin/tsdown"), ["--out-dir", join(installed, "dist")], {
+    cwd: root,
+    encoding: "utf8",
+  });
   if (build.status !== 0) throw new Error(`the build failed:\n${build.stdout}${build.stderr}`);
+  mkdirSync(join(installed, "bin"));
+  cpSync(join(root, "bin/track"), join(installed, "bin/track"));
+  cpSync(join(root, "package.json"), join(installed, "package.json"));
+  symlinkSync(join(root, "node_modules"), join(installed, "node_modules"));
+  process.env["TRACK_TEST_INSTALLED"] = installed;
+  return () => rmSync(installed, { recursive: true, force: true });
 }

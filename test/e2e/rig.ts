@@ -7,7 +7,9 @@ import { openTrackingStore } from "../../src/store/open-store.ts";
 import type { TrackingStore } from "../../src/store/tracking-store.ts";
 
 export const repository = resolve(import.meta.dirname, "../..");
-export const bin = join(repository, "bin/track");
+/** Where global-setup has built `track`: `bin/track`, `dist` and `node_modules`. */
+export const installed = process.env["TRACK_TEST_INSTALLED"] ?? repository;
+export const bin = join(installed, "bin/track");
 export const programs = join(repository, "fixtures/programs");
 
 export interface Finished {
@@ -84,7 +86,7 @@ export class TrackRig implements AsyncDisposable {
   /** Any program in the rig's environment, such as a shell script around `track`. */
   spawn(program: string, args: readonly string[], options: StartOptions = {}): Started {
     const began = performance.now();
-    const env = { ...this.env, PATH: `${join(repository, "bin")}:${this.env["PATH"]}`, ...options.env };
+    const env = { ...this.env, PATH: `${join(installed, "bin")}:${this.env["PATH"]}`, ...options.env };
     const child = spawn(program, args, {
       cwd: options.cwd ?? this.cwd,
       env,

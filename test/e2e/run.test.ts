@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { metricsOf, paramsOf, programs, repository, tagsOf, TrackRig, waitFor } from "./rig.ts";
+import { bin, metricsOf, paramsOf, programs, tagsOf, TrackRig, waitFor } from "./rig.ts";
 
 describe("track run", () => {
   test("gives a training script a run with everything that it said", async () => {
@@ -270,7 +270,7 @@ describe("track run", () => {
     await using rig = TrackRig.setup();
     mkdirSync(join(rig.cwd, "bin"));
     const { symlinkSync } = await import("node:fs");
-    symlinkSync(join(repository, "bin/track"), join(rig.cwd, "bin/one"));
+    symlinkSync(bin, join(rig.cwd, "bin/one"));
     symlinkSync("one", join(rig.cwd, "bin/two"));
     const done = await rig.spawn(join(rig.cwd, "bin/two"), ["run", "--quiet", "--", "echo", "hi"], {
       cwd: "/",
