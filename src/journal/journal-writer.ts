@@ -42,7 +42,7 @@ export class JournalWriter {
   readonly #folder: string;
   readonly #options: JournalWriterOptions & typeof defaults;
   readonly #pending: PendingLines;
-  readonly #syncs = new SyncQueue();
+  readonly #syncs: SyncQueue;
   #segment: SegmentFile | undefined;
   #lastSequence: number;
   #isScheduled = false;
@@ -64,6 +64,7 @@ export class JournalWriter {
   private constructor(folder: string, options: JournalWriterOptions) {
     this.#folder = folder;
     this.#options = { ...defaults, ...options };
+    this.#syncs = new SyncQueue(this.#options.stuckAfterMs);
     this.#lastSequence = readLastSequence(folder);
     this.#pending = new PendingLines(this.#lastSequence + 1);
   }
@@ -93,7 +94,7 @@ export class JournalWriter {
     return sequence;
   }
 
-  /** All that was appended is on the disk (fdatasync). Rejects while the journal is stuck, or when it gets stuck on the way. */
+  /** All that was appended is on the disk (fdatasync). Rejects while the journal is stuck, or when it gets stuck on the way; so within `stuckAfterMs`. */
   async flush(): Promise<void> {
     if (this.#stuckError !== undefined) throw this.#stuckError;
     this.#startPump();

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,4 +58,34 @@ export function mountSmallDisk(path: string): Disposable | undefined {
     return undefined;
   }
   return { [Symbol.dispose]: () => void execFileSync("umount", ["-l", path]) };
+}
+
+/** A small ext4 whose writes hang while it is frozen, or `undefined` where this user may not make one. */
+export function mountFreezableDisk(folder: string): (Disposable & { freeze(): void; thaw(): void }) | undefined {
+  const path = join(folder, "disk");
+  const run = (command: string, ...words: string[]): void => void execFileSync(command, words, { stdio: "pipe" });
+  mkdirSync(path);
+  try {
+    run("truncate", "-s", "16M", `${path}.img`);
+    run("mkfs.ext4", "-q", `${path}.img`);
+    run("mount", "-o", "loop", `${path}.img`, path);
+  } catch {
+    return undefined;
+  }
+  let isFrozen = false;
+  const freeze = (): void => {
+    // Should this process be killed now, the machine must not be left with a disk that hangs.
+    spawn("sh", ["-c", 'sleep 10; fsfreeze -u "$1"', "sh", path], { detached: true, stdio: "ignore" }).unref();
+    run("fsfreeze", "-f", path);
+    isFrozen = true;
+  };
+  const thaw = (): void => {
+    if (isFrozen) run("fsfreeze", "-u", path);
+    isFrozen = false;
+  };
+  const unmount = (): void => {
+    thaw();
+    run("umount", "-l", path);
+  };
+  return { freeze, thaw, [Symbol.dispose]: unmount };
 }

@@ -2,11 +2,21 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { describe, expect, test } from "vitest";
 import { JournalReader } from "../../src/journal/journal-reader.ts";
 import { JournalWriter } from "../../src/journal/journal-writer.ts";
 import { listSegments, segmentPath } from "../../src/journal/segments.ts";
-import { mountSmallDisk, oneTo, readAll, sequencesIn, stepEntry, temporaryFolder, until } from "./journal-rig.ts";
+import {
+  mountFreezableDisk,
+  mountSmallDisk,
+  oneTo,
+  readAll,
+  sequencesIn,
+  stepEntry,
+  temporaryFolder,
+  until,
+} from "./journal-rig.ts";
 
 const killedProgram = join(import.meta.dirname, "programs/append-until-killed.ts");
 
@@ -138,6 +148,31 @@ test("a full disk: reads on into memory, tells, drops what is too much and count
   expect(sequencesIn(join(disk, "journal"))).toEqual(oneTo(appended));
 });
 
+test("a disk that hangs in the middle of a write stops neither the event loop nor a flush; once it answers nothing is lost", async (context) => {
+  using folder = temporaryFolder();
+  using disk = mountFreezableDisk(folder.path);
+  if (disk === undefined) return context.skip("a disk that can be frozen needs root, loop devices and mkfs.ext4");
+  const path = join(folder.path, "disk/journal");
+  const told: string[] = [];
+  const writer = JournalWriter.open(path, { stuckAfterMs: 150, onStuck: (error) => told.push(error.message) });
+  writer.append(stepEntry(1));
+  await writer.flush();
+  const lag = monitorEventLoopDelay({ resolution: 5 });
+  disk.freeze();
+  lag.enable();
+  for (const step of oneTo(1000)) writer.append(stepEntry(step + 1));
+  await expect(writer.flush()).rejects.toThrow("does not answer");
+  expect(await writer.appendNow(stepEntry(1002))).toBe(1002);
+  lag.disable();
+  expect(told).toEqual([expect.stringContaining("does not answer")]);
+  expect(lag.max / 1e6).toBeLessThan(140);
+
+  disk.thaw();
+  await until(() => !writer.isStuck);
+  await writer.close();
+  expect(sequencesIn(path)).toEqual(oneTo(1002));
+});
+
 test("a flush that waits is refused when the journal gets stuck, and what a store has taken is freed", async () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "run");
@@ -192,7 +227,7 @@ test("a reader beside a writer of another process misses nothing, over many segm
   using reader = new JournalReader(folder.path);
   let last = 0;
   try {
-    while (last < 20_000) {
+    while (last < 5000) {
       const next = reader.next();
       if (next === undefined) await new Promise(setImmediate);
       else expect(next.entry.sequence).toBe((last += 1));
@@ -201,7 +236,7 @@ test("a reader beside a writer of another process misses nothing, over many segm
     child.kill("SIGKILL");
     await once(child, "close");
   }
-  expect(listSegments(folder.path).length).toBeGreaterThan(100);
+  expect(listSegments(folder.path).length).toBeGreaterThan(30);
 });
 
 test("many flushes at once share their syncs and all come back", async () => {
