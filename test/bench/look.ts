@@ -1,0 +1,51 @@
+import { DatabaseSync } from "node:sqlite";
+import type { Bench } from "./bench.ts";
+import { BenchRig, interleave, track } from "./bench-rig.ts";
+import { atMost, median, quantile } from "./figure.ts";
+import { addPoints, cloneRuns } from "./large-database.ts";
+
+/** Looking at a large database: many runs, and runs with many points. */
+export const look: Bench = async ({ tools, report, isQuick }) => {
+  await using rig = new BenchRig(tools);
+  const points = isQuick ? 50_000 : 1_000_000;
+  const template = recordTemplate(rig);
+  using database = new DatabaseSync(rig.database);
+  const runs = cloneRuns(database, template, isQuick ? 500 : 10_000);
+  const [one = "", ten = ""] = runs;
+  addPoints(database, one, { points, keys: 1 });
+  addPoints(database, ten, { points, keys: 10 });
+  database.close();
+  const commands = {
+    "track ls": ["ls"],
+    "track ls --json": ["ls", "--json"],
+    "track ls --filter": ["ls", "--filter", "metrics.loss < 0.5 AND params.lr = '0.01'"],
+    "track ls -n 10000": ["ls", "-n", "10000"],
+    "track show, 1 metric": ["show", one],
+    "track show, 10 metrics": ["show", ten],
+    "track show --json": ["show", ten, "--json"],
+  };
+  const limited = ["track ls", "track show, 1 metric", "track show, 10 metrics"];
+  const results = interleave(isQuick ? 2 : 10, {
+    node: () => rig.measureNode(),
+    ...Object.fromEntries(Object.entries(commands).map(([name, args]) => [name, () => rig.measure([track, ...args])])),
+  }) as Record<string, { readonly wholeMs: number }[]>;
+  const wholes = (name: string): number[] => (results[name] ?? []).map(({ wholeMs }) => wholeMs);
+  for (const name of Object.keys(commands)) {
+    report({
+      name: `${name}, ${name.includes(" show") ? `${points} points` : `${runs.length + 1} runs`}`,
+      unit: "ms",
+      ours: median(wholes(name)),
+      baseline: { name: "node -e 0", value: median(wholes("node")) },
+      ...(limited.includes(name) && { limit: atMost(6) }),
+      details: { minMs: Math.min(...wholes(name)), p90Ms: quantile(wholes(name), 0.9) },
+    });
+  }
+};
+
+/** A real run with all that a usual one has. */
+function recordTemplate(rig: BenchRig): string {
+  const script = 'for step in 1 2 3; do echo "loss=0.$step accuracy=0.9 lr=0.01 step=$step" >> "$TRACK_LOG"; done';
+  const options = ["-e", "bench", "-p", "lr=0.01", "-p", "batch=32", "-t", "team=vision", "--run-id-file", "id"];
+  rig.measure([track, "run", "--quiet", ...options, "--", "sh", "-c", script]);
+  return rig.run("cat", ["id"]).trim();
+}
