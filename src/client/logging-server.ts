@@ -9,6 +9,8 @@ const maxPathBytes = 100;
 export interface LoggingServer {
   readonly path: string;
   readonly server: Server;
+  /** Who gets the connections that this process's copy of the server accepts; those accepted before come at once. */
+  handTo(receiver: (socket: Socket) => void): void;
   /** Stops listening and removes the socket and its folder. */
   close(): void;
 }
@@ -19,12 +21,11 @@ export interface LoggingServer {
  */
 export function bindLoggingServer(
   bases: readonly string[],
-  onConnection: (socket: Socket) => void,
 ): LoggingServer | { readonly server: undefined; readonly reasons: readonly string[] } {
   const reasons: string[] = [];
   for (const base of bases) {
     try {
-      return bindIn(base, onConnection);
+      return bindIn(base);
     } catch (error) {
       // No socket is a fault of the surroundings: the next base is tried, and the command runs without one.
       reasons.push(messageOf(error));
@@ -33,7 +34,7 @@ export function bindLoggingServer(
   return { server: undefined, reasons };
 }
 
-function bindIn(base: string, onConnection: (socket: Socket) => void): LoggingServer {
+function bindIn(base: string): LoggingServer {
   const folder = mkdtempSync(join(base, "track-"));
   const path = join(folder, "s");
   if (Buffer.byteLength(path) > maxPathBytes) {
@@ -41,13 +42,23 @@ function bindIn(base: string, onConnection: (socket: Socket) => void): LoggingSe
     throw new Error(`socket path over ${maxPathBytes} bytes: ${path}`);
   }
   // Left paused: what a client sent before the recorder is up must still be there for the recorder to read.
-  const server = createServer({ pauseOnConnect: true }, onConnection);
+  const early: Socket[] = [];
+  let receive = (socket: Socket): void => void early.push(socket);
+  const server = createServer({ pauseOnConnect: true }, (socket) => receive(socket));
   server.on("error", () => {});
   server.listen(path);
   if (!isSocket(path)) throw new Error(`cannot listen on ${path}`);
   chmodSync(path, 0o600);
   server.unref();
-  return { path, server, close: () => closeServer(server, folder) };
+  return {
+    path,
+    server,
+    handTo: (receiver) => {
+      receive = receiver;
+      for (const socket of early.splice(0)) receiver(socket);
+    },
+    close: () => closeServer(server, folder),
+  };
 }
 
 /** `listen` on a path binds at once; only its events come later. */

@@ -63,7 +63,8 @@ export class RecorderProcess {
 
   /** Passes on a connection that this process's copy of the server accepted. */
   handConnection(socket: Socket): void {
-    if (this.#process === undefined) this.#waiting.push(socket);
+    if (this.isGivenUp) socket.destroy();
+    else if (this.#process === undefined) this.#waiting.push(socket);
     else this.#send({ type: "connection" }, socket);
   }
 
@@ -109,6 +110,7 @@ export class RecorderProcess {
     this.#failures += 1;
     if (this.isGivenUp) {
       this.release();
+      for (const socket of this.#waiting.splice(0)) socket.destroy();
       this.#options.onGivenUp();
     } else {
       setTimeout(() => this.start(), 100 * this.#failures).unref();

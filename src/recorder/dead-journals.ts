@@ -4,23 +4,35 @@ import { hasCode } from "../util/error-code.ts";
 import { isProcessAlive } from "../util/proc.ts";
 import { journalFiles, type JournalHeader, type Place, type ProcessIdentity } from "../wire/journal-header.ts";
 
-/** A journal whose processes are gone, or whose host has booted since. */
-export interface DeadJournal {
+export interface FoundJournal {
   readonly folder: string;
   readonly header: JournalHeader;
 }
 
 /** Only journals of `here` can be judged; cheap enough for every command. */
-export function findDeadJournals(roots: readonly string[], here: Place): readonly DeadJournal[] {
+export function findDeadJournals(roots: readonly string[], here: Place): readonly FoundJournal[] {
+  return listJournals(roots).filter(({ folder, header }) => isDead(folder, header, here));
+}
+
+/** The journal of a run whose wrapper or command lives on this host, if it has one. */
+export function findLiveJournal(roots: readonly string[], here: Place, runId: string): FoundJournal | undefined {
+  return listJournals(roots).find(({ folder, header }) => {
+    const isHere = header.place.bootId === here.bootId && header.place.pidNamespace === here.pidNamespace;
+    return header.runId === runId && isHere && !isDead(folder, header, here);
+  });
+}
+
+function listJournals(roots: readonly string[]): readonly FoundJournal[] {
   return roots.flatMap((root) =>
     listFolders(root).flatMap((name) => {
       const folder = join(root, name);
       const header = readJson(join(folder, journalFiles.header)) as JournalHeader | undefined;
-      return header !== undefined && isDead(folder, header, here) ? [{ folder, header }] : [];
+      return header === undefined ? [] : [{ folder, header }];
     }),
   );
 }
 
+/** All processes named are gone, or the host has booted since. */
 function isDead(folder: string, { place, wrapper }: JournalHeader, here: Place): boolean {
   if (place.host !== here.host || place.machineId !== here.machineId) return false;
   if (place.bootId !== here.bootId) return true;

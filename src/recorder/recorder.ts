@@ -93,7 +93,7 @@ export class Recorder {
         this.#opened = session;
         session.start(server);
         setInterval(() => tell({ type: "alive" }), aliveMs);
-        setTimeout(() => this.#repairOthers(), repairAfterMs).unref();
+        setTimeout(() => void this.#repairOthers(), repairAfterMs).unref();
         tell({ type: "ready" });
         return session;
       }
@@ -189,9 +189,13 @@ export class Recorder {
 async function repairBeside(journalFolder: string, env: RecorderOptions["env"]): Promise<void> {
   const roots = [dirname(journalFolder)];
   const here = readPlace();
-  if (findDeadJournals(roots, here).length === 0) return;
-  const { repairJournals } = await import("./repair.ts");
-  await repairJournals({ roots, env, here, budgetMs: repairBudgetMs, onNotice: () => {}, now: Date.now });
+  try {
+    if (findDeadJournals(roots, here).length === 0) return;
+    const { repairJournals } = await import("./repair.ts");
+    await repairJournals({ roots, env, here, budgetMs: repairBudgetMs, onNotice: () => {}, now: Date.now });
+  } catch {
+    // Somebody else's run must not end the recording of ours; the next command tries again and tells what it meets.
+  }
 }
 
 /** The command of a killed wrapper is killed as well, unless it is meant to survive; either way its end is waited for. */

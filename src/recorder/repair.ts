@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { OutcomeRecord } from "../wire/control-messages.ts";
 import { journalFiles, type Place } from "../wire/journal-header.ts";
-import { type DeadJournal, findDeadJournals, readJson } from "./dead-journals.ts";
+import { type FoundJournal, findDeadJournals, readJson } from "./dead-journals.ts";
 import { RunSession } from "./run-session.ts";
 
 export interface RepairOptions {
@@ -31,7 +31,7 @@ export async function repairJournals(options: RepairOptions): Promise<number> {
 }
 
 async function finishJournal(
-  { folder, header }: DeadJournal,
+  { folder, header }: FoundJournal,
   options: RepairOptions,
   leftMs: number,
 ): Promise<boolean> {

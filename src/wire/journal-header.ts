@@ -46,6 +46,8 @@ export interface JournalHeader {
   readonly cwd: string;
   readonly place: Place;
   readonly wrapper: ProcessIdentity;
+  /** The logging socket, so that `track log --run` from elsewhere on this host can speak to the run's own recorder. */
+  readonly socketPath?: string;
   readonly survive: boolean;
   readonly redact: boolean;
   readonly sampling: SamplingSettings;

@@ -1,4 +1,3 @@
-import type { Socket } from "node:net";
 import { writePrivate } from "../client/journal-folder.ts";
 import type { LoggingServer } from "../client/logging-server.ts";
 import { RecorderProcess } from "../client/recorder-process.ts";
@@ -25,8 +24,6 @@ export interface RunCommandRequest {
   /** Absent: the run is not recorded, the command runs all the same. */
   readonly journalFolder?: string;
   readonly logging?: LoggingServer;
-  /** Says what to do with connections that this process's copy of the server accepts. */
-  onHandOver(connection: (socket: Socket) => void): void;
   readonly timeoutMs?: number;
   readonly graceMs: number;
   readonly syncTimeoutMs: number;
@@ -116,7 +113,7 @@ class CommandRun {
     });
     this.#recorder = recorder;
     recorder.start();
-    this.#request.onHandOver((socket) => recorder.handConnection(socket));
+    logging?.handTo((socket) => recorder.handConnection(socket));
     if (command === undefined) return;
     const identity: ProcessIdentity = { pid: command.pid, startTicks: readStartTicks(command.pid) ?? 0 };
     recorder.tell({ type: "started", command: identity, console: command.console });

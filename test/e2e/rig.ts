@@ -160,16 +160,24 @@ export const metricsOf = (run: Run): Readonly<Record<string, number>> =>
     run.data.metrics.filter(({ key }) => !key.startsWith("system/")).map(({ key, value }) => [key, value]),
   );
 
-/** Waits for a condition; throws when it does not come true in time. */
+/** Waits for a condition, one that throws counts as not true yet; throws when it does not come true in time. */
 export async function waitFor<Value>(
   condition: () => Value | Promise<Value>,
   options: { readonly timeoutMs?: number; readonly what?: string } = {},
 ): Promise<NonNullable<Value>> {
   const deadline = performance.now() + (options.timeoutMs ?? 15_000);
   for (;;) {
-    const value = await condition();
-    if (value) return value;
-    if (performance.now() > deadline) throw new Error(`did not come true: ${options.what ?? condition.toString()}`);
+    let failure: unknown;
+    try {
+      const value = await condition();
+      if (value) return value;
+    } catch (error) {
+      // A file or a run that is not there yet: that is what is waited for.
+      failure = error;
+    }
+    if (performance.now() > deadline) {
+      throw new Error(`did not come true: ${options.what ?? condition.toString()}`, { cause: failure });
+    }
     await new Promise((settle) => setTimeout(settle, 20));
   }
 }

@@ -27,6 +27,10 @@ export interface LogContext {
   now(): number;
   /** Standard input, opened when it is asked for. */
   stdin(): AsyncIterable<Uint8Array>;
+  /** The socket and append file of a run whose recorder lives on this host: what is said goes through it then. */
+  findLiveRun(
+    run: string,
+  ): Promise<{ readonly socketPath: string | undefined; readonly appendFile: string } | undefined>;
   openRunWriter(run: string): Promise<RunWriter>;
 }
 
@@ -198,6 +202,8 @@ async function openTarget(context: LogContext, options: LogOptions, timeoutMs: n
       hint: "name a run with --run <run>, or start the script with track run -- <command>",
     });
   }
+  const live = await context.findLiveRun(options.run);
+  if (live !== undefined) return openRunTarget({ ...live, timeoutMs });
   const { RunWriterTarget } = await import("../run-writer-target.ts");
   return new RunWriterTarget(await context.openRunWriter(options.run), {
     cwd: context.cwd,

@@ -23,6 +23,7 @@ export interface AttemptRequest {
   /** JSON of the options given, for `resume`; no secrets. */
   readonly recordedOptions: string;
   readonly startTime: number;
+  readonly socketPath?: string;
 }
 
 /** All that is needed to create the run, or to continue it, with secrets masked. */
@@ -54,6 +55,7 @@ export function attemptHeader(request: AttemptRequest): JournalHeader {
     cwd: request.cwd,
     place: readPlace(),
     wrapper: { pid: process.pid, startTicks: readStartTicks(process.pid) ?? 0 },
+    ...(request.socketPath !== undefined && { socketPath: request.socketPath }),
     survive: settings.survive,
     redact: settings.redact,
     sampling: settings.sampling,

@@ -1,5 +1,4 @@
 import { writeFileSync } from "node:fs";
-import type { Socket } from "node:net";
 import type { Tag } from "../../entities/tag.ts";
 import { TrackError } from "../../errors.ts";
 import { bindLoggingServer, type LoggingServer } from "../../client/logging-server.ts";
@@ -36,18 +35,23 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
   const { settings, notes, command, preflight } = request;
   const startTime = context.now();
   const masker = createMasker(notes.environment, { enabled: settings.redact });
-  const header = attemptHeader({ ...request, masker, startTime });
   const say = (text: string): void => {
     if (!settings.quiet) context.io.say(text);
   };
+  const bound = openSocket(notes.environment, settings, say);
+  const header = attemptHeader({
+    ...request,
+    masker,
+    startTime,
+    ...(bound !== undefined && { socketPath: bound.path }),
+  });
   if (settings.runIdFile !== undefined) writeRunId(settings.runIdFile, header.runId);
   const journal = openJournal(header, settings, notes.environment, say);
-  const hand: { connection: (socket: Socket) => void } = {
-    connection: (socket) => socket.destroy(),
-  };
-  const logging = journal === undefined ? undefined : openSocket(notes.environment, settings, hand, say);
+  // Nobody would ever listen: a client had better fail at once.
+  if (journal === undefined) bound?.close();
+  const logging = journal === undefined ? undefined : bound;
   if (preflight.fault !== undefined) say(`the store cannot be used now, recording goes on: ${preflight.fault}`);
-  say(announcement(header, preflight));
+  say(announcement(header, preflight, context.io.isErrTerminal));
   const result = await runCommand({
     argv: command,
     ...(request.isElsewhere && { cwd: request.cwd }),
@@ -65,7 +69,6 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
     capture: settings.capture,
     ...(journal !== undefined && { journalFolder: journal.folder }),
     ...(logging !== undefined && { logging }),
-    onHandOver: (connection) => (hand.connection = connection),
     ...(settings.timeoutMs !== undefined && { timeoutMs: settings.timeoutMs }),
     graceMs: settings.graceMs,
     syncTimeoutMs: settings.syncTimeoutMs,
@@ -117,17 +120,9 @@ function openJournal(
   return undefined;
 }
 
-function openSocket(
-  env: Environment,
-  settings: RunSettings,
-  hand: { connection: (socket: Socket) => void },
-  say: Say,
-): LoggingServer | undefined {
+function openSocket(env: Environment, settings: RunSettings, say: Say): LoggingServer | undefined {
   const bases = [variable(env, "XDG_RUNTIME_DIR"), variable(env, "TMPDIR"), "/tmp"];
-  const bound = bindLoggingServer(
-    bases.filter((base) => base !== undefined),
-    (socket) => hand.connection(socket),
-  );
+  const bound = bindLoggingServer(bases.filter((base) => base !== undefined));
   if (bound.server !== undefined) return bound;
   if (settings.strict) throw new TrackError(`no logging socket: ${bound.reasons[0]}`, { exitCode: 125 });
   say(`there is no logging socket, $TRACK_LOG still works: ${bound.reasons[0]}`);

@@ -11,7 +11,15 @@ export function nextAttempt(run: Run): number {
 
 /** Tags of the ended attempt that must not seem to be the new one's. */
 export function staleTags(run: Run): readonly string[] {
-  const keys = [trackTags.exitCode, trackTags.signal, trackTags.endReason, trackTags.process, trackTags.heartbeat];
+  const keys = [
+    trackTags.exitCode,
+    trackTags.signal,
+    trackTags.endReason,
+    trackTags.process,
+    trackTags.heartbeat,
+    trackTags.gitDiffTruncated,
+    trackTags.gitUntrackedTruncated,
+  ];
   return keys.filter((key) => tagOf(run, key) !== undefined);
 }
 

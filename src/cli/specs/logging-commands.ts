@@ -110,6 +110,8 @@ function logContext(context: Context, options: LogCommandOptions) {
     },
     now: () => context.now(),
     stdin: () => context.stdin(),
+    findLiveRun: async (run: string) =>
+      (await import("../find-live-run.ts")).findLiveRun(context, run, options.trackingUri),
     openRunWriter: async (run: string) =>
       (await import("../open-run-writer.ts")).openRunWriter(context, run, options.trackingUri),
   };

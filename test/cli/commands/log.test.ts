@@ -69,6 +69,7 @@ async function startRig(): Promise<Rig & AsyncDisposable> {
         io: { say: (message) => store.warnings.push(message) },
         now: () => now,
         stdin: () => Readable.from([Buffer.from(stdin)]),
+        findLiveRun: () => Promise.resolve(undefined),
         openRunWriter: (run) => store.open(run),
       };
       return log(context, kind, words, options);
