@@ -1,7 +1,7 @@
 import type { MetricTuple, StoreOperation } from "../entities/journal-entry.ts";
 import type { LogBatchRecord } from "../entities/log-record.ts";
 import type { Run } from "../entities/run.ts";
-import { attemptTag } from "../entities/tag-keys.ts";
+import { attemptTag, mlflowTags } from "../entities/tag-keys.ts";
 import { truncateParamValue, truncateTagValue } from "../entities/validation.ts";
 import { invalidParameter } from "../errors.ts";
 import type { SecretMasker } from "../wire/redact.ts";
@@ -77,7 +77,11 @@ export class LiveRun {
 
   /** What an earlier recorder of this journal had written down. */
   observe(operation: StoreOperation): void {
-    if (operation.op === "create-run") for (const { key, value } of operation.tags) this.#tags.set(key, value);
+    if (operation.op === "create-run") {
+      for (const { key, value } of operation.tags) this.#tags.set(key, value);
+      // The store gives the run this tag by itself.
+      if (operation.runName !== "") this.#tags.set(mlflowTags.runName, operation.runName);
+    }
     if (operation.op === "delete-tag" && operation.runId === this.#options.runId) this.#tags.delete(operation.key);
     if (operation.op !== "log-batch" || operation.runId !== this.#options.runId) return;
     for (const { key, value } of operation.params ?? []) this.#params.set(key, { value });

@@ -141,7 +141,10 @@ export class RunSession {
     const { recording } = this;
     const { info, experimentName } = await recording.view.stored();
     const status: RunStatus = info?.status ?? finalStatus(end).status;
-    const metrics = [...recording.live.metrics].filter(([key]) => !key.startsWith("system/"));
+    // NaN and infinities become null on their way through IPC's JSON.
+    const metrics = [...recording.live.metrics].filter(
+      ([key, { value }]) => !key.startsWith("system/") && Number.isFinite(value),
+    );
     const peak = this.#monitor?.peakMemoryMegabytes;
     return {
       status,
