@@ -1,12 +1,18 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import buildTrack from "../e2e/global-setup.ts";
 import { mlflowVersions } from "./mlflow-versions.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 
-/** Puts each MLflow version that the tests name into a virtual environment of its own below `.venv`, once. */
-export default function setUp(): void {
+/** Builds `track`, and puts each MLflow version that the tests name into a virtual environment of its own below `.venv`, once. */
+export default function setUp(): () => void {
+  installMlflow();
+  return buildTrack();
+}
+
+function installMlflow(): void {
   for (const { name, requirements } of mlflowVersions) {
     const folder = join(root, ".venv", name);
     const mark = join(folder, "track-complete");

@@ -19,6 +19,14 @@ export interface MlflowRequests {
     readonly args: { uri: string; queries: readonly Omit<SearchRunsQuery, "experimentIds">[] };
     readonly answer: readonly (readonly string[])[];
   };
+  /** Values that JSON cannot say are texts, such as "nan". Answers the new run's id. */
+  readonly log_batches: {
+    readonly args: {
+      uri: string;
+      batches: readonly (readonly (readonly [value: string, timestamp: number, step: number, key: string])[])[];
+    };
+    readonly answer: string;
+  };
   readonly log_until: {
     readonly args: { uri: string; points: number; stop_file: string };
     readonly answer: { run_id: string; points: number };

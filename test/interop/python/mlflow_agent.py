@@ -53,6 +53,15 @@ def search_runs(uri, queries):
     return answers
 
 
+def log_batches(uri, batches):
+    """Each batch is a list of [value, timestamp, step, key]; the new run's id."""
+    client = MlflowClient(uri)
+    run = client.create_run("0")
+    for batch in batches:
+        client.log_batch(run.info.run_id, [Metric(key, float(value), at, step) for value, at, step, key in batch])
+    return run.info.run_id
+
+
 def log_until(uri, points, stop_file):
     """One metric after the other, at least `points` and until the file appears; the run's id and how many."""
     client = MlflowClient(uri)
@@ -78,7 +87,10 @@ def change_by_hand(uri, run_id, experiment_id):
     client.delete_experiment(client.get_experiment_by_name("elsewhere").experiment_id)
 
 
-requests = {f.__name__: f for f in (dump_store, make_runs, resume_run, search_runs, log_until, change_by_hand)}
+requests = {
+    function.__name__: function
+    for function in (dump_store, make_runs, resume_run, search_runs, log_batches, log_until, change_by_hand)
+}
 
 
 def main():
