@@ -1,6 +1,9 @@
 import { readdirSync } from "node:fs";
 import { hasRunId, type ProcessStat, readProcessStat } from "./process-stat.ts";
 
+/** What a process that is no member was judged to be; `new`: foreign at first sight, to be looked at once more. */
+type Other = "new" | "foreign" | "own";
+
 export interface ProcessTreeOptions {
   readonly procRoot: string;
   /** The wrapped command; `undefined` as long as it has not been started. */
@@ -24,7 +27,7 @@ export class ProcessTree {
   readonly #options: ProcessTreeOptions;
   /** pid -> start ticks, which tell a reused pid. */
   #members = new Map<number, number>();
-  #others = new Map<number, "foreign" | "own">();
+  #others = new Map<number, Other>();
   #root: { readonly pid: number; readonly startTicks: number } | undefined;
   #recheckAfter = 0;
 
@@ -47,6 +50,7 @@ export class ProcessTree {
       const other = this.#others.get(pid);
       if (this.#members.has(pid)) scan.addMember(pid, this.#members.get(pid));
       else if (pid === rootPid) scan.addNew(pid);
+      else if (other === "new") scan.addNew(pid, true);
       else if (other !== undefined && pid > this.#recheckAfter && rechecks < rechecksPerScan) {
         rechecks += 1;
         lastRecheck = pid;
@@ -77,10 +81,10 @@ interface ScanOptions extends Omit<ProcessTreeOptions, "rootPid"> {
 
 class Scan {
   readonly live = new Map<number, ProcessStat>();
-  readonly others = new Map<number, "foreign" | "own">();
+  readonly others = new Map<number, Other>();
   root: { readonly pid: number; readonly startTicks: number } | undefined;
   readonly #options: ScanOptions;
-  readonly #undecided = new Map<number, { readonly isNew: boolean }>();
+  readonly #undecided = new Map<number, "first look" | "second look" | "recheck">();
   #environmentReads = 0;
 
   constructor(options: ScanOptions) {
@@ -95,24 +99,24 @@ class Scan {
     else this.addNew(pid);
   }
 
-  addNew(pid: number): void {
-    this.#undecided.set(pid, { isNew: true });
+  addNew(pid: number, wasSeen = false): void {
+    this.#undecided.set(pid, wasSeen ? "second look" : "first look");
   }
 
   addSeen(pid: number): void {
-    this.#undecided.set(pid, { isNew: false });
+    this.#undecided.set(pid, "recheck");
   }
 
   judge(): void {
     for (const pid of this.#undecided.keys()) this.#judge(pid);
   }
 
-  #judge(pid: number): "member" | "own" | "foreign" {
+  #judge(pid: number): "member" | Other {
     if (this.live.has(pid)) return "member";
     const other = this.others.get(pid);
     if (other !== undefined) return other;
-    const undecided = this.#undecided.get(pid);
-    if (undecided === undefined) return this.#options.ownPids.includes(pid) ? "own" : "foreign";
+    const look = this.#undecided.get(pid);
+    if (look === undefined) return this.#options.ownPids.includes(pid) ? "own" : "foreign";
     // A guard against two reused pids that name each other as parent.
     this.others.set(pid, "foreign");
     const stat = readProcessStat(this.#options.procRoot, pid);
@@ -120,8 +124,9 @@ class Scan {
       this.others.delete(pid);
       return "foreign";
     }
-    const verdict = this.#judgeNew(pid, stat, undecided.isNew);
-    if (verdict !== "member") this.others.set(pid, verdict);
+    const verdict = this.#judgeStat(pid, stat, look !== "recheck");
+    // In the middle of its exec a process shows no environment: one look is not enough.
+    if (verdict !== "member") this.others.set(pid, verdict === "foreign" && look === "first look" ? "new" : verdict);
     else {
       this.others.delete(pid);
       this.live.set(pid, stat);
@@ -129,12 +134,12 @@ class Scan {
     return verdict;
   }
 
-  #judgeNew(pid: number, stat: ProcessStat, isNew: boolean): "member" | "own" | "foreign" {
+  #judgeStat(pid: number, stat: ProcessStat, readsEnvironment: boolean): "member" | "own" | "foreign" {
     if (this.#options.ownPids.includes(pid)) return "own";
     if (this.#isRoot(pid, stat)) return "member";
     const parent = this.#judge(stat.parentPid);
-    if (parent !== "foreign") return parent;
-    return isNew && this.#carriesRunId(pid) ? "member" : "foreign";
+    if (parent === "member" || parent === "own") return parent;
+    return readsEnvironment && this.#carriesRunId(pid) ? "member" : "foreign";
   }
 
   #isRoot(pid: number, stat: ProcessStat): boolean {

@@ -80,7 +80,12 @@ test("an orphan that was never seen in the tree is found by the run id it carrie
   const orphan = await until("the orphan", () => Number.parseInt(shell.said(), 10) || false);
   orphans.push(orphan);
   await until("its parent's end", () => readProcessStat("/proc", orphan)?.parentPid !== shell.pid);
-  expect(sample(watch(shell.pid, { runId }), 100)["process_count"]).toBe(2);
+  const source = watch(shell.pid, { runId });
+  await until("its exec", () => {
+    const isSleep = readFileSync(`/proc/${orphan}/comm`, "utf8") === "sleep\n";
+    return isSleep && readFileSync(`/proc/${orphan}/environ`, "utf8").includes(runId);
+  });
+  expect(sample(source, 100)["process_count"]).toBe(2);
   expect(sample(watch(shell.pid, { runId: runId.replace("0", "f") }), 100)["process_count"]).toBe(1);
   expect(sample(watch(shell.pid), 100)["process_count"]).toBe(1);
 });
@@ -180,4 +185,15 @@ test("a foreign pid that now is a descendant is noticed within a few looks", () 
   let looks = 0;
   while (!source.has(133) && looks < 10) source.sample((looks += 1) * 1000);
   expect(looks).toBeLessThanOrEqual(6);
+});
+
+test("a process that is seen in the middle of its exec, without an environment, is looked at once more", () => {
+  using folder = makeFolder();
+  writeProcess(folder.path, 50, { parent: 1 });
+  writeProcess(folder.path, 60, { parent: 1 });
+  writeTree(folder.path, { "60/environ": "" });
+  const source = watch(50, { procRoot: folder.path, runId });
+  expect(sample(source, 1000)["process_count"]).toBe(1);
+  writeTree(folder.path, { "60/environ": `A=b\0TRACK_RUN_ID=${runId}\0` });
+  expect(sample(source, 2000)["process_count"]).toBe(2);
 });
