@@ -52,7 +52,13 @@ const timeoutExitCode = 124;
 
 /** Runs the command and has it recorded. Never rejects for a fault of recording. */
 export async function runCommand(request: RunCommandRequest): Promise<RunCommandResult> {
-  return await new CommandRun(request).run();
+  // Node ends a process that only waits for things that were unref'd, with code 0: never while the command's code is not passed on.
+  const keepAlive = setInterval(() => {}, 2 ** 30);
+  try {
+    return await new CommandRun(request).run();
+  } finally {
+    clearInterval(keepAlive);
+  }
 }
 
 class CommandRun {
