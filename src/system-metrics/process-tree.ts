@@ -44,9 +44,7 @@ export class ProcessTree {
     const scan = new Scan({ ...this.#options, rootPid, root: this.#root });
     let rechecks = 0;
     let lastRecheck = 0;
-    for (const name of readdirSync(procRoot)) {
-      const pid = name.charCodeAt(0) <= 57 ? Number(name) : Number.NaN;
-      if (!Number.isInteger(pid)) continue;
+    for (const pid of listPids(procRoot)) {
       const other = this.#others.get(pid);
       if (this.#members.has(pid)) scan.addMember(pid, this.#members.get(pid));
       else if (pid === rootPid) scan.addNew(pid);
@@ -72,6 +70,14 @@ export class ProcessTree {
   has(pid: number): boolean {
     return this.#members.has(pid);
   }
+}
+
+/** Ascending, as the rechecks need it, and so that the youngest relatives of the root come first; readdir sorts as text. */
+function listPids(procRoot: string): readonly number[] {
+  return readdirSync(procRoot)
+    .filter((name) => name.charCodeAt(0) <= 57 && /^\d+$/u.test(name))
+    .map(Number)
+    .sort((one, other) => one - other);
 }
 
 interface ScanOptions extends Omit<ProcessTreeOptions, "rootPid"> {
@@ -134,24 +140,21 @@ class Scan {
     return verdict;
   }
 
-  #judgeStat(pid: number, stat: ProcessStat, readsEnvironment: boolean): "member" | "own" | "foreign" {
+  #judgeStat(pid: number, stat: ProcessStat, readsEnvironment: boolean): "member" | Other {
     if (this.#options.ownPids.includes(pid)) return "own";
     if (this.#isRoot(pid, stat)) return "member";
     const parent = this.#judge(stat.parentPid);
     if (parent === "member" || parent === "own") return parent;
-    return readsEnvironment && this.#carriesRunId(pid) ? "member" : "foreign";
+    if (!readsEnvironment || this.#options.runId === undefined) return "foreign";
+    // Put off to the next scan.
+    if (this.#environmentReads >= environmentReadsPerScan) return "new";
+    this.#environmentReads += 1;
+    return hasRunId(this.#options.procRoot, pid, this.#options.runId) ? "member" : "foreign";
   }
 
   #isRoot(pid: number, stat: ProcessStat): boolean {
     if (pid !== this.#options.rootPid) return false;
     this.root ??= { pid, startTicks: stat.startTicks };
     return this.root.startTicks === stat.startTicks;
-  }
-
-  #carriesRunId(pid: number): boolean {
-    const { runId, procRoot } = this.#options;
-    if (runId === undefined || this.#environmentReads >= environmentReadsPerScan) return false;
-    this.#environmentReads += 1;
-    return hasRunId(procRoot, pid, runId);
   }
 }

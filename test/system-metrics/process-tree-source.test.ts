@@ -178,12 +178,12 @@ test("a pid that is used again is another process", () => {
 test("a foreign pid that now is a descendant is noticed within a few looks", () => {
   using folder = makeFolder();
   writeProcess(folder.path, 50, { parent: 1 });
-  for (let pid = 100; pid < 140; pid += 1) writeProcess(folder.path, pid, { parent: 1 });
+  for (let pid = 80; pid < 120; pid += 1) writeProcess(folder.path, pid, { parent: 1 });
   const source = watch(50, { procRoot: folder.path });
   source.sample(0);
-  writeProcess(folder.path, 133, { parent: 50, start: 100_050 });
+  writeProcess(folder.path, 113, { parent: 50, start: 100_050 });
   let looks = 0;
-  while (!source.has(133) && looks < 10) source.sample((looks += 1) * 1000);
+  while (!source.has(113) && looks < 10) source.sample((looks += 1) * 1000);
   expect(looks).toBeLessThanOrEqual(6);
 });
 
@@ -196,4 +196,15 @@ test("a process that is seen in the middle of its exec, without an environment, 
   expect(sample(source, 1000)["process_count"]).toBe(1);
   writeTree(folder.path, { "60/environ": `A=b\0TRACK_RUN_ID=${runId}\0` });
   expect(sample(source, 2000)["process_count"]).toBe(2);
+});
+
+test("a crowd of new processes delays the look at an orphan, and does not prevent it", () => {
+  using folder = makeFolder();
+  writeProcess(folder.path, 50, { parent: 1 });
+  for (let pid = 900; pid < 1100; pid += 1) writeProcess(folder.path, pid, { parent: 1 });
+  writeTree(folder.path, { "1099/environ": `TRACK_RUN_ID=${runId}\0` });
+  const source = watch(50, { procRoot: folder.path, runId });
+  let looks = 0;
+  while (!source.has(1099) && looks < 10) source.sample((looks += 1) * 1000);
+  expect(looks).toBeLessThanOrEqual(8);
 });
