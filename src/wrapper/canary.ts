@@ -66,6 +66,7 @@ export class Canary {
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.removeAllListeners("exit");
     await new Promise<void>((resolve) => {
+      child.ref();
       child.on("exit", () => resolve());
       child.kill("SIGKILL");
     });

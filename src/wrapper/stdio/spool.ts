@@ -1,5 +1,6 @@
-import { close, closeSync, openSync, writev } from "node:fs";
+import { close, closeSync, openSync, writeSync, writev } from "node:fs";
 import { messageOf } from "../../util/error-code.ts";
+import { hasRoomForThreads } from "./thread-room.ts";
 
 /** Bytes that may wait for the disk before the relay is asked to pause. */
 const backlogLimitBytes = 4 * 1024 * 1024;
@@ -20,6 +21,8 @@ export interface SpoolOptions {
 export class Spool {
   readonly #options: SpoolOptions;
   #fd: number | undefined;
+  /** Whether writing may take a thread; without one it happens on the event loop. */
+  #hasThreads: boolean | undefined;
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   #isWriting = false;
@@ -42,6 +45,11 @@ export class Spool {
   /** Takes a copy of `chunk`. `false`: the disk is behind, wait for `onReady` before the next one. */
   append(chunk: Buffer): boolean {
     if (this.#fd === undefined) return true;
+    this.#hasThreads ??= hasRoomForThreads();
+    if (!this.#hasThreads) {
+      this.#writeNow(this.#fd, chunk);
+      return true;
+    }
     this.#waiting.push(Buffer.from(chunk));
     this.#waitingBytes += chunk.length;
     this.#write();
@@ -54,6 +62,14 @@ export class Spool {
     if (this.#isWriting) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
+  }
+
+  #writeNow(fd: number, chunk: Buffer): void {
+    try {
+      for (let written = 0; written < chunk.length;) written += writeSync(fd, chunk, written);
+    } catch (error) {
+      this.#end(messageOf(error));
+    }
   }
 
   #write(): void {
@@ -83,7 +99,8 @@ export class Spool {
     if (this.#fd === undefined) return;
     this.#hasFailed = true;
     // A write may still be under way on it: closing may have to wait as long as that does.
-    close(this.#fd, () => undefined);
+    if (this.#hasThreads === true) close(this.#fd, () => undefined);
+    else closeSync(this.#fd);
     this.#fd = undefined;
     this.#waiting = [];
     this.#waitingBytes = 0;
