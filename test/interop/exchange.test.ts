@@ -6,8 +6,10 @@ import { openTrackingStore } from "../../src/store/open-store.ts";
 import type { TrackingStore } from "../../src/store/tracking-store.ts";
 import { dumpStore } from "./dump-store.ts";
 import { type FilledStore, fillStore, metric } from "./fill-store.ts";
+import { fillStory } from "./fill-story.ts";
 import { makeTestFolder, shareAgent, sqliteUri } from "./interop-folder.ts";
 import { isInstalled, mlflowVersions, newestMlflow } from "./mlflow-versions.ts";
+import { readRows } from "./read-rows.ts";
 import { readSchema } from "./read-schema.ts";
 
 describe.each(mlflowVersions)("MLflow $version", (version) => {
@@ -95,6 +97,19 @@ describe.each(mlflowVersions)("MLflow $version", (version) => {
       await mlflow().ask("dump_store", { uri: sqliteUri(theirFolder) });
       expect(readSchema(join(folder, "mlflow.db"))).toEqual(readSchema(join(theirFolder, "mlflow.db")));
       expect(readRevision(folder)).toBe(readRevision(theirFolder));
+    });
+
+    // 3.1.4 writes a model's metrics under the active experiment instead of the run's.
+    test.runIf(version === newestMlflow)("one story, told to both, leaves the same rows", async () => {
+      const [ourFolder, theirFolder] = [makeTestFolder(), makeTestFolder()];
+      await mlflow().ask("make_story", { uri: sqliteUri(theirFolder) });
+      {
+        await using store = await openTrackingStore(sqliteUri(ourFolder), { mode: "write" });
+        await fillStory(store);
+      }
+      await mlflow().ask("dump_store", { uri: sqliteUri(ourFolder) });
+      const ours = readRows(join(ourFolder, "mlflow.db"), ourFolder);
+      expect(ours).toEqual(readRows(join(theirFolder, "mlflow.db"), mlflow().folder));
     });
 
     test("the same points, said to both, leave the same histories and the same latest values", async () => {

@@ -11,6 +11,7 @@ export interface MlflowRequests {
   readonly dump_store: { readonly args: { uri: string }; readonly answer: StoreDump };
   /** Answers the id of the run that has everything. */
   readonly make_runs: { readonly args: { uri: string }; readonly answer: string };
+  readonly make_story: { readonly args: { uri: string }; readonly answer: null };
   readonly resume_run: {
     readonly args: { uri: string; run_id: string };
     readonly answer: { params: Record<string, string>; status: string; changed_param: string };
@@ -49,6 +50,7 @@ export const mlflowEnvironment = (folder: string): Record<string, string> => ({
 
 /** One Python process with plain MLflow in it; requests are answered one after the other. */
 export class MlflowAgent implements AsyncDisposable {
+  readonly folder: string;
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #lines: NodeJS.AsyncIterator<string>;
   readonly #interface: Interface;
@@ -56,6 +58,7 @@ export class MlflowAgent implements AsyncDisposable {
 
   /** `folder` is its working folder: artifacts of experiments that it makes lie in `mlruns` there. */
   constructor(version: MlflowVersion, folder: string) {
+    this.folder = folder;
     const script = join(import.meta.dirname, "python/mlflow_agent.py");
     this.#process = spawn(venvProgram(version, "python"), [script], { cwd: folder, env: mlflowEnvironment(folder) });
     this.#process.stderr.setEncoding("utf8").on("data", (text: string) => (this.#stderr += text));

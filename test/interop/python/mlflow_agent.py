@@ -18,6 +18,7 @@ from mlflow.entities import Metric, ViewType
 
 from dump_store import dump_store
 from make_runs import make_runs
+from make_story import make_story
 
 
 def resume_run(uri, run_id):
@@ -89,7 +90,7 @@ def change_by_hand(uri, run_id, experiment_id):
 
 requests = {
     function.__name__: function
-    for function in (dump_store, make_runs, resume_run, search_runs, log_batches, log_until, change_by_hand)
+    for function in (dump_store, make_runs, make_story, resume_run, search_runs, log_batches, log_until, change_by_hand)
 }
 
 
