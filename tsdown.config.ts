@@ -11,7 +11,8 @@ const lazyBuiltins = {
       /^import (?:\{([^}]*)\}|\* as (\w+)|(\w+)) from "(node:[\w/]+)";$/gmu,
       (_, names: string | undefined, star: string | undefined, whole: string | undefined, module: string) => {
         const target = names === undefined ? (star ?? whole ?? "") : `{${names.replaceAll(" as ", ": ")}}`;
-        return `const ${target} = process.getBuiltinModule("${module}");`;
+        // Some code imports `process` itself under that very name.
+        return `const ${target} = globalThis.process.getBuiltinModule("${module}");`;
       },
     ),
 };
