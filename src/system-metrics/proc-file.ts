@@ -24,10 +24,19 @@ export class ProcFile {
 
 /** Text of a small kernel file, or `undefined` where the kernel gives none: gone, not there, not allowed, device asleep. */
 export function readKernelFile(path: string): string | undefined {
+  return readText(path, readAll);
+}
+
+/** The same for a file of one record (stat and io of a process), which the kernel gives whole in one read. */
+export function readKernelRecord(path: string): string | undefined {
+  return readText(path, (fd) => readSync(fd, buffer, 0, buffer.length, 0));
+}
+
+function readText(path: string, read: (fd: number) => number): string | undefined {
   let fd: number | undefined;
   try {
     fd = openSync(path, "r");
-    return buffer.toString("latin1", 0, readAll(fd));
+    return buffer.toString("latin1", 0, read(fd));
   } catch (error) {
     if (hasCode(error, ...absentCodes)) return undefined;
     throw error;

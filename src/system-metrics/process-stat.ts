@@ -1,4 +1,4 @@
-import { readKernelFile } from "./proc-file.ts";
+import { readKernelFile, readKernelRecord } from "./proc-file.ts";
 
 /** What the kernel says about one process; times in clock ticks, which Linux shows to programs as 1/100 s everywhere. */
 export interface ProcessStat {
@@ -23,7 +23,7 @@ export const ticksPerSecond = 100;
 
 /** `undefined` when the process is gone. */
 export function readProcessStat(procRoot: string, pid: number): ProcessStat | undefined {
-  const text = readKernelFile(`${procRoot}/${pid}/stat`);
+  const text = readKernelRecord(`${procRoot}/${pid}/stat`);
   if (text === undefined) return undefined;
   // The command name may itself hold blanks and brackets.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
@@ -42,7 +42,7 @@ export function readProcessStat(procRoot: string, pid: number): ProcessStat | un
 
 /** `undefined` when the process is gone or another user's. */
 export function readProcessIo(procRoot: string, pid: number): ProcessIo | undefined {
-  const text = readKernelFile(`${procRoot}/${pid}/io`);
+  const text = readKernelRecord(`${procRoot}/${pid}/io`);
   if (text === undefined) return undefined;
   const read = text.indexOf("\nread_bytes: ");
   const write = text.indexOf("\nwrite_bytes: ", read);

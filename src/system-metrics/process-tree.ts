@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import { readKernelRecord } from "./proc-file.ts";
 import { hasRunId, type ProcessStat, readProcessStat } from "./process-stat.ts";
 
 /** What a process that is no member was judged to be; `new`: foreign at first sight, to be looked at once more. */
@@ -17,11 +18,13 @@ export interface ProcessTreeOptions {
 /** Of the processes judged foreign, how many are judged again per scan: pids are reused. */
 const rechecksPerScan = 8;
 const environmentReadsPerScan = 64;
+/** /proc is listed at least every so many scans, also where no new pid was given out. */
+const scansPerListing = 10;
 
 /**
  * Which processes belong to a command: its descendants by parent pid, those once found that were reparented since, and
- * orphans with its run id. A process is judged once, when it is new, so that a scan costs one listing of /proc and one read
- * per member, however many other processes the machine has.
+ * orphans with its run id. A process is judged when it is new, and /proc is listed only when a pid has been given out since,
+ * so that a scan costs little more than one read per member, however many other processes the machine has.
  */
 export class ProcessTree {
   readonly #options: ProcessTreeOptions;
@@ -30,6 +33,8 @@ export class ProcessTree {
   #others = new Map<number, Other>();
   #root: { readonly pid: number; readonly startTicks: number } | undefined;
   #recheckAfter = 0;
+  #latestPid: string | undefined;
+  #scansSinceListing = 0;
 
   constructor(options: ProcessTreeOptions) {
     this.#options = options;
@@ -39,12 +44,24 @@ export class ProcessTree {
   scan(): Map<number, ProcessStat> {
     const rootPid = this.#options.rootPid();
     if (rootPid === undefined) return new Map();
-    const { procRoot } = this.#options;
-    const isFirst = this.#root === undefined;
     const scan = new Scan({ ...this.#options, rootPid, root: this.#root });
+    // Read before the listing: what is started in between is new for the next scan.
+    const latestPid = readLatestPid(this.#options.procRoot);
+    if (latestPid !== undefined && latestPid === this.#latestPid && this.#isQuiet()) {
+      for (const [pid, startTicks] of this.#members) scan.addMember(pid, startTicks);
+    } else {
+      this.#latestPid = latestPid;
+      this.#list(scan, rootPid);
+    }
+    this.#members = new Map(Array.from(scan.live, ([pid, stat]) => [pid, stat.startTicks]));
+    return scan.live;
+  }
+
+  #list(scan: Scan, rootPid: number): void {
+    const isFirst = this.#root === undefined;
     let rechecks = 0;
     let lastRecheck = 0;
-    for (const pid of listPids(procRoot)) {
+    for (const pid of listPids(this.#options.procRoot)) {
       const other = this.#others.get(pid);
       if (this.#members.has(pid)) scan.addMember(pid, this.#members.get(pid));
       else if (pid === rootPid) scan.addNew(pid);
@@ -58,18 +75,29 @@ export class ProcessTree {
       else if (isFirst && pid < rootPid) scan.others.set(pid, this.#options.ownPids.includes(pid) ? "own" : "foreign");
       else scan.addNew(pid);
     }
-    this.#recheckAfter = lastRecheck;
     scan.judge();
-    this.#members = new Map(Array.from(scan.live, ([pid, stat]) => [pid, stat.startTicks]));
+    this.#scansSinceListing = 0;
+    this.#recheckAfter = lastRecheck;
     this.#others = scan.others;
     this.#root = scan.root;
-    return scan.live;
+  }
+
+  /** Nobody waits for a second look, and the latest listing is not too old. */
+  #isQuiet(): boolean {
+    this.#scansSinceListing += 1;
+    return this.#scansSinceListing < scansPerListing && !this.#others.values().some((other) => other === "new");
   }
 
   /** Whether that pid was a member in the latest scan. */
   has(pid: number): boolean {
     return this.#members.has(pid);
   }
+}
+
+/** The pid given out last in our pid namespace, threads included; `undefined` where the kernel does not say. */
+function readLatestPid(procRoot: string): string | undefined {
+  const pid = readKernelRecord(`${procRoot}/loadavg`)?.trim().split(" ")[4];
+  return pid === "0" ? undefined : pid;
 }
 
 /** Ascending, as the rechecks need it, and so that the youngest relatives of the root come first; readdir sorts as text. */

@@ -208,3 +208,20 @@ test("a crowd of new processes delays the look at an orphan, and does not preven
   while (!source.has(1099) && looks < 10) source.sample((looks += 1) * 1000);
   expect(looks).toBeLessThanOrEqual(8);
 });
+
+test("/proc is listed again when a pid has been given out, and from time to time", () => {
+  using folder = makeFolder();
+  const setLatestPid = (pid: number): void => writeTree(folder.path, { loadavg: `0.00 0.00 0.00 1/50 ${pid}\n` });
+  setLatestPid(60);
+  writeProcess(folder.path, 50, { parent: 1 });
+  const source = watch(50, { procRoot: folder.path });
+  const count = (): number | undefined => sample(source, 1000)["process_count"];
+  expect(count()).toBe(1);
+  writeProcess(folder.path, 61, { parent: 50 });
+  expect(count()).toBe(1);
+  setLatestPid(61);
+  expect(count()).toBe(2);
+  writeProcess(folder.path, 62, { parent: 50 });
+  const counts = Array.from({ length: 10 }, count);
+  expect([counts[0], counts.at(-1)]).toEqual([2, 3]);
+});
