@@ -43,10 +43,13 @@ export class OpenRun {
   }
 }
 
+type Reply = Readonly<Record<string, unknown>>;
+
 /** One client of the logging socket. */
 export class Speaker implements Disposable {
   readonly socket: Socket;
-  readonly #replies: Record<string, unknown>[] = [];
+  readonly #replies: Reply[] = [];
+  #wake: () => void = () => {};
   #half = "";
   #isOver = false;
 
@@ -59,16 +62,16 @@ export class Speaker implements Disposable {
   private constructor(socket: Socket) {
     this.socket = socket;
     socket.on("error", () => {});
-    socket.on("close", () => (this.#isOver = true));
+    socket.on("close", () => {
+      this.#isOver = true;
+      this.#wake();
+    });
     socket.on("data", (chunk) => {
       const lines = (this.#half + chunk.toString()).split("\n");
       this.#half = lines.pop() ?? "";
-      this.#replies.push(...lines.map((line) => JSON.parse(line) as Record<string, unknown>));
+      this.#replies.push(...lines.map((line) => JSON.parse(line) as Reply));
+      this.#wake();
     });
-  }
-
-  get isOver(): boolean {
-    return this.#isOver;
   }
 
   /** Objects become lines; bytes and texts go as they are. */
@@ -77,18 +80,17 @@ export class Speaker implements Disposable {
     this.socket.write(isRaw ? what : `${JSON.stringify(what)}\n`);
   }
 
-  /** The next reply that was not taken yet. */
-  async reply(timeoutMs = 15_000): Promise<Record<string, unknown>> {
-    return await waitFor(
-      () => {
-        if (this.#replies.length === 0 && this.#isOver) throw new Error("the connection is closed");
-        return this.#replies.shift();
-      },
-      { what: "a reply", timeoutMs },
-    );
+  /** The next reply that was not taken yet; rejects once the connection is closed. */
+  async reply(): Promise<Reply> {
+    for (;;) {
+      const reply = this.#replies.shift();
+      if (reply !== undefined) return reply;
+      if (this.#isOver) throw new Error("the connection is closed");
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
   }
 
-  async ask(what: object): Promise<Record<string, unknown>> {
+  async ask(what: object): Promise<Reply> {
     this.say(what);
     return await this.reply();
   }
