@@ -5,6 +5,7 @@ import type { SignalRelay, SignalTarget } from "./signals.ts";
 const groupSpreadMs = 5;
 /** A command must be stopped this long before the wrapper stops as well: a debugger stops its child for moments only. */
 const stoppedForMs = 20;
+const overdueMs = 30;
 
 /**
  * Makes the wrapper stop and go on with the command, so that the shell sees one job. The wrapper stops only when the command
@@ -15,9 +16,13 @@ export function followStops(target: SignalTarget, relay: SignalRelay): () => voi
   let timer: NodeJS.Timeout | undefined;
 
   const stopWithCommand = (delayMs: number): void => {
+    const armedAt = performance.now();
     timer ??= setTimeout(() => {
       timer = undefined;
-      if (isStopped(target.pid)) process.kill(process.pid, "SIGSTOP");
+      if (!isStopped(target.pid)) return;
+      // So late only because this process was stopped itself meanwhile: whoever has let it go on may just be about to wake the command.
+      if (performance.now() - armedAt > delayMs + overdueMs) stopWithCommand(stoppedForMs);
+      else process.kill(process.pid, "SIGSTOP");
     }, delayMs);
   };
   const handlers = {

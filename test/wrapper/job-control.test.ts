@@ -9,7 +9,7 @@ const pid = bench.path("pid");
 const wrapper = bench.path("wrapper");
 const shell = ["bash", "--norc", "--noprofile", "-i"];
 /** Counts, so that "goes on" can be seen. The wrapper's pid is the counter's parent. */
-const counter = `"$track" sh -c 'echo $PPID >$D/wrapper; echo $$ >$D/pid; i=0; while :; do i=$((i+1)); echo tick-$i; sleep 0.05; done'`;
+const counter = '"$track" python3 -S $P/print-forever.py $D/pid $D/wrapper';
 const begin = [{ expect: "bash-" }, { send: `PS1='p''rompt '; ${counter}\n` }, { expect: "tick-2" }];
 const bothStopped = [
   { state: "T", file: pid },
@@ -20,7 +20,7 @@ const bothRunning = [
   { state: "S|R", file: wrapper },
 ];
 /** The shell names the job, and needs a moment to give it the terminal. */
-const foreground = [{ send: "fg\n" }, { expect: "sh -c" }, { sleep: 0.2 }, { expect: "tick-" }];
+const foreground = [{ send: "fg\n" }, { expect: "print-forever" }, { sleep: 0.2 }, { expect: "tick-" }];
 const end = [{ send: "\u0003" }, { expect: "prompt " }, { send: "echo code $?; exit\n" }];
 
 describe.for(["pty", "off"])("job control of an interactive shell, --capture=%s", (mode) => {
