@@ -26,7 +26,13 @@ describe.each(mlflowVersions)("beside MLflow $version", (version) => {
 
       const python = mlflow().ask("log_until", { uri, points: 200, stop_file: stopFile });
       const ourRuns = waitFor(() => hasPoints(store), { what: "the first point of the Python loop" })
-        .then(() => Promise.all(Array.from({ length: writers }, (_, index) => writeRun(uri, `writer ${index}`))))
+        .then(() =>
+          Promise.all(
+            Array.from({ length: writers }, (_, index) =>
+              runProgram("write-run", [uri, `writer ${index}`, String(pointsEach)]),
+            ),
+          ),
+        )
         .finally(() => writeFileSync(stopFile, ""));
       const [theirs, runIds] = await Promise.all([python, ourRuns]);
 
@@ -42,17 +48,37 @@ describe.each(mlflowVersions)("beside MLflow $version", (version) => {
       expect(seen.runs.map((run) => run["run_id"])).toEqual(expect.arrayContaining([theirs.run_id, ...runIds]));
       expect(seen.runs).toHaveLength(writers + 1);
     });
+
+    test("what we write while it upgrades our database is there afterwards", async () => {
+      const folder = makeTestFolder();
+      const uri = sqliteUri(folder);
+      const stopFile = join(folder, "stop");
+      await using store = await openTrackingStore(uri, { mode: "write" });
+      const ours = runProgram("make-experiments", [uri, stopFile]);
+      await waitFor(() => store.getExperimentByName("1"), { what: "the second experiment" });
+      try {
+        await mlflow().ask("search_runs", { uri, queries: [] });
+      } finally {
+        writeFileSync(stopFile, "");
+      }
+
+      const count = Number(await ours);
+      const { items } = await store.searchExperiments({ maxResults: 50_000, orderBy: ["experiment_id ASC"] });
+      const names = Array.from({ length: count }, (_, index) => String(index));
+      expect(items.map(({ name }) => name)).toEqual(["Default", ...names]);
+      expect(items.slice(1).map(({ tags }) => tags)).toEqual(names.map((value) => [{ key: "name", value }]));
+      const seen = await mlflow().ask("dump_store", { uri });
+      expect(seen.experiments).toHaveLength(count + 1);
+    });
   });
 });
 
-/** A process of its own that writes a run; the run's id. */
-async function writeRun(uri: string, runName: string): Promise<string> {
-  const program = join(import.meta.dirname, "programs/write-run.ts");
-  const child = spawn(process.execPath, [program, uri, runName, String(pointsEach)], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+/** Runs one of `programs/` in a process of its own; what it printed. */
+async function runProgram(name: string, args: readonly string[]): Promise<string> {
+  const program = join(import.meta.dirname, "programs", `${name}.ts`);
+  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
-  expect({ code, stderr }, runName).toEqual({ code: 0, stderr: "" });
+  expect({ code, stderr }, name).toEqual({ code: 0, stderr: "" });
   return stdout;
 }
 
