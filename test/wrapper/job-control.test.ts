@@ -75,6 +75,10 @@ test("reading from the terminal in the background stops both, fg reads, ^D ends"
     { send: `PS1='p''rompt '; "$track" sh -c 'echo $PPID >$D/wrapper; echo $$ >$D/pid; exec cat' &\n` },
     { expect: "prompt " },
     ...bothStopped,
+    // The shell is told only when all threads of the wrapper have stopped.
+    { sleep: 0.2 },
+    { send: "\n" },
+    { expect: "Stopped" },
     { send: "fg\n" },
     ...bothRunning,
     { send: "hello\n" },
