@@ -75,9 +75,8 @@ export class RecorderProcess {
   }
 
   #spawn(): void {
-    const { entry, arguments: nodeArguments } = recorderEntry();
     const foreign = (this.#options.foreignDescriptors ?? []).map(([fd, link]) => `${fd}=${link}`);
-    const child = spawn(process.execPath, [...nodeArguments, entry, ...foreign], {
+    const child = spawn(process.execPath, [...nodeArguments, recorderEntry(), ...foreign], {
       detached: true,
       cwd: "/",
       stdio: ["ignore", "ignore", "ignore", "ipc"],
@@ -130,9 +129,12 @@ export class RecorderProcess {
   }
 }
 
+/** A young generation of 4 MB a half: with V8's own 16 MB a million points leave 240 MB resident instead of 130. */
+const nodeArguments = ["--max-semi-space-size=4"];
+
 /** The recorder's program lies beside this one: a chunk of the bundle, or the source when run from a checkout. */
-function recorderEntry(): { readonly entry: string; readonly arguments: readonly string[] } {
+function recorderEntry(): string {
   const here = fileURLToPath(import.meta.url);
-  if (here.endsWith(".ts")) return { entry: join(dirname(here), "../recorder/recorder-main.ts"), arguments: [] };
-  return { entry: join(dirname(here), "recorder.js"), arguments: [] };
+  if (here.endsWith(".ts")) return join(dirname(here), "../recorder/recorder-main.ts");
+  return join(dirname(here), "recorder.js");
 }
