@@ -100,17 +100,19 @@ describe.each(mlflowVersions)("MLflow $version", (version) => {
     });
 
     // 3.1.4 writes a model's metrics under the active experiment instead of the run's.
-    test.runIf(version === newestMlflow)("one story, told to both, leaves the same rows", async () => {
-      const [ourFolder, theirFolder] = [makeTestFolder(), makeTestFolder()];
-      await mlflow().ask("make_story", { uri: sqliteUri(theirFolder) });
-      {
-        await using store = await openTrackingStore(sqliteUri(ourFolder), { mode: "write" });
-        await fillStory(store);
-      }
-      await mlflow().ask("dump_store", { uri: sqliteUri(ourFolder) });
-      const ours = readRows(join(ourFolder, "mlflow.db"), ourFolder);
-      expect(ours).toEqual(readRows(join(theirFolder, "mlflow.db"), mlflow().folder));
-    });
+    if (version === newestMlflow) {
+      test("one story, told to both, leaves the same rows", async () => {
+        const [ourFolder, theirFolder] = [makeTestFolder(), makeTestFolder()];
+        await mlflow().ask("make_story", { uri: sqliteUri(theirFolder) });
+        {
+          await using store = await openTrackingStore(sqliteUri(ourFolder), { mode: "write" });
+          await fillStory(store);
+        }
+        await mlflow().ask("dump_store", { uri: sqliteUri(ourFolder) });
+        const ours = readRows(join(ourFolder, "mlflow.db"), ourFolder);
+        expect(ours).toEqual(readRows(join(theirFolder, "mlflow.db"), mlflow().folder));
+      });
+    }
 
     test("the same points, said to both, leave the same histories and the same latest values", async () => {
       const uri = sqliteUri(makeTestFolder());

@@ -58,6 +58,8 @@ describe.each(mlflowVersions)("beside MLflow $version", (version) => {
       await waitFor(() => store.getExperimentByName("1"), { what: "the second experiment" });
       try {
         await mlflow().ask("search_runs", { uri, queries: [] });
+        const { items } = await store.searchExperiments({ maxResults: 50_000 });
+        await waitFor(() => store.getExperimentByName(String(items.length + 2)), { what: "experiments after it" });
       } finally {
         writeFileSync(stopFile, "");
       }
