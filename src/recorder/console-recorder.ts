@@ -1,15 +1,20 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { hasCode } from "../util/error-code.ts";
+import { randomHex } from "../util/ids.ts";
 import type { StreamMasker } from "../wire/redact.ts";
 import type { ConsoleSource } from "../wire/control-messages.ts";
 import { journalFiles } from "../wire/journal-header.ts";
 import { CappedFile } from "./capped-file.ts";
 
-/** Where the masked log lies in the journal folder until it is stored. */
-export const consoleSpoolPath = `${journalFiles.spool}/console.log`;
+/** A file of raw output, and how far it was read, in bytes. */
+export interface OutputEnd {
+  readonly path: string;
+  readonly offset: number;
+}
 
 interface Channel {
+  readonly path: string;
   readonly fd: number;
   offset: number;
   readonly masker: StreamMasker;
@@ -23,6 +28,8 @@ export interface ConsoleRecorderOptions {
   onNotice(text: string): void;
 }
 
+/** Of the log while it grows, in the journal folder; a later recorder begins it anew. */
+const growingPath = `${journalFiles.spool}/console.part`;
 const pollMs = 200;
 const readBytes = 256 * 1024;
 
@@ -36,11 +43,12 @@ export class ConsoleRecorder {
   readonly #buffer = Buffer.allocUnsafe(readBytes);
   #channels: Channel[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #ends: readonly OutputEnd[] = [];
   #isBroken = false;
 
   constructor(options: ConsoleRecorderOptions) {
     this.#options = options;
-    this.#output = new CappedFile(join(options.folder, consoleSpoolPath), options.limitBytes);
+    this.#output = new CappedFile(join(options.folder, growingPath), options.limitBytes);
   }
 
   follow(source: ConsoleSource): void {
@@ -53,23 +61,34 @@ export class ConsoleRecorder {
           : [];
     this.#channels = files.flatMap(({ path, offset }) => {
       const fd = openOrUndefined(path);
-      return fd === undefined ? [] : [{ fd, offset, masker: this.#options.createMasker() }];
+      return fd === undefined ? [] : [{ path, fd, offset, masker: this.#options.createMasker() }];
     });
     if (this.#channels.length > 0) this.#timer = setInterval(() => this.#readAll(), pollMs).unref();
   }
 
-  /** Reads to the end and closes; true when there is a log to store. */
-  finish(): boolean {
+  /**
+   * Reads to the end and closes. The path of the log in the journal folder, under a name of its own: an earlier one may still
+   * be on its way into the store. `undefined` when there is nothing to store.
+   */
+  finish(): string | undefined {
     clearInterval(this.#timer);
     this.#readAll();
     for (const channel of this.#channels) this.#keep(channel.masker.end());
     this.#close();
     try {
-      return this.#output.finish();
+      if (!this.#output.finish()) return undefined;
+      const spoolPath = `${journalFiles.spool}/console-${randomHex(6)}.log`;
+      renameSync(join(this.#options.folder, growingPath), join(this.#options.folder, spoolPath));
+      return spoolPath;
     } catch (error) {
       this.#break(error);
-      return false;
+      return undefined;
     }
+  }
+
+  /** How far the output was read when it was finished. */
+  get ends(): readonly OutputEnd[] {
+    return this.#ends;
   }
 
   #readAll(): void {
@@ -111,8 +130,24 @@ export class ConsoleRecorder {
 
   #close(): void {
     for (const { fd } of this.#channels) closeSync(fd);
+    this.#ends = this.#channels.map(({ path, offset }) => ({ path, offset }));
     this.#channels = [];
   }
+}
+
+/** Whether something was written behind `ends`, but for lines of our own in a file that is our stderr as well. */
+export function hasMoreOutput(ends: readonly OutputEnd[]): boolean {
+  return ends.some(({ path, offset }) => {
+    const fd = openOrUndefined(path);
+    if (fd === undefined) return false;
+    const buffer = Buffer.allocUnsafe(64 * 1024);
+    const count = readSync(fd, buffer, 0, buffer.length, offset);
+    closeSync(fd);
+    return buffer
+      .toString("latin1", 0, count)
+      .split("\n")
+      .some((line) => line !== "" && !line.startsWith("track: "));
+  });
 }
 
 function openOrUndefined(path: string): number | undefined {

@@ -71,7 +71,8 @@ export class Recorder {
       this.#opened?.recording.writeOutNow();
       const folder = this.#hello?.journalFolder;
       if (folder !== undefined) {
-        const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        const fault = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        const text = this.#opened?.recording.masker.maskText(fault) ?? fault;
         appendFileSync(join(folder, "faults.txt"), `${new Date().toISOString()} ${text}\n`, { mode: 0o600 });
       }
     } finally {
@@ -153,13 +154,17 @@ export class Recorder {
     }
   }
 
+  /** Takes in what is said by processes that outlive the command, until the last of them is gone. */
   async #stayForLeftovers(session: RunSession): Promise<void> {
-    if (this.#leftovers(session).length === 0) return;
-    session.keepListening();
-    do await sleep(leftoverPollMs);
-    while (this.#leftovers(session).length > 0);
+    const hasLeftovers = this.#leftovers(session).length > 0;
+    if (hasLeftovers) {
+      session.keepListening();
+      do await sleep(leftoverPollMs);
+      while (this.#leftovers(session).length > 0);
+    }
+    // One that ended before it was looked for may have said something as well, while the store was waited for.
     await session.takeIn();
-    session.storeConsole();
+    if (hasLeftovers || session.hasMoreConsole()) session.storeConsole();
     await session.recording.settle(leftoverPollMs);
   }
 

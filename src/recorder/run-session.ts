@@ -10,7 +10,7 @@ import { readStartTicks } from "../util/proc.ts";
 import type { ConsoleSource, OutcomeRecord, RunSummary } from "../wire/control-messages.ts";
 import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
 import { ArtifactIntake } from "./artifact-intake.ts";
-import { ConsoleRecorder, consoleSpoolPath } from "./console-recorder.ts";
+import { ConsoleRecorder, hasMoreOutput, type OutputEnd } from "./console-recorder.ts";
 import { describeRun } from "./describe-run.ts";
 import { finalStatus, type MissingOutcome } from "../wire/final-status.ts";
 import { Recording, type RecordingOptions } from "./recording.ts";
@@ -36,6 +36,7 @@ export class RunSession {
   #logOffset: number;
   #console: ConsoleRecorder;
   #consoleSource: ConsoleSource = { kind: "spool" };
+  #consoleEnds: readonly OutputEnd[] = [];
   #command: ProcessIdentity | undefined;
   #description: Promise<void> = Promise.resolve();
   #heartbeat: NodeJS.Timeout | undefined;
@@ -125,16 +126,18 @@ export class RunSession {
   /** Writes the console log as far as it goes; what comes later replaces it. */
   storeConsole(): void {
     this.#console.follow(this.#consoleSource);
-    if (this.#console.finish()) {
-      const { attempt } = this.recording.header;
-      this.recording.live.write({
-        op: "log-artifact",
-        runId: this.runId,
-        spoolPath: consoleSpoolPath,
-        artifactFile: `console/attempt-${attempt}.log`,
-      });
+    const spoolPath = this.#console.finish();
+    if (spoolPath !== undefined) {
+      const artifactFile = `console/attempt-${this.recording.header.attempt}.log`;
+      this.recording.live.write({ op: "log-artifact", runId: this.runId, spoolPath, artifactFile });
     }
+    this.#consoleEnds = this.#console.ends;
     this.#console = this.#createConsole();
+  }
+
+  /** Output that came after `storeConsole`. */
+  hasMoreConsole(): boolean {
+    return hasMoreOutput(this.#consoleEnds);
   }
 
   async summary(end: OutcomeRecord | MissingOutcome): Promise<RunSummary> {
