@@ -122,8 +122,9 @@ describe("console output", () => {
     await waitFor(() => holder.stdout().includes("locked"), { what: "the database is locked" });
     writeFileSync(join(rig.cwd, "end"), "");
     const [journal] = rig.journalNames();
-    await waitFor(() => existsSync(join(rig.journals, journal ?? "", "outcome.json")), {
-      what: "the command has ended",
+    const spool = join(rig.journals, journal ?? "", "spool");
+    await waitFor(() => readdirSync(spool).some((name) => /^console-.*\.log$/u.test(name)), {
+      what: "the log is taken",
     });
     writeFileSync(join(rig.cwd, "go"), "");
     await started.finished;
@@ -438,13 +439,7 @@ async function stepsOf(rig: TrackRig, run: Run, key: string): Promise<readonly n
 describe("system metrics", () => {
   test("the shortest run has one sample of everything, and its summary", async () => {
     await using rig = TrackRig.setup();
-    const done = await rig.track([
-      "run",
-      "--",
-      "python3",
-      "-c",
-      "x = bytearray(50_000_000); import time; time.sleep(0.2)",
-    ]);
+    const done = await rig.track(["run", "--", "python3", "-c", "import time; time.sleep(0.2)"]);
     const run = await rig.run();
     const keys = run.data.metrics.map(({ key }) => key);
     expect(keys).toEqual(expect.arrayContaining(mlflowMetrics));
@@ -453,7 +448,7 @@ describe("system metrics", () => {
     expect(valueOf("system_memory_usage_percentage")).toBeLessThan(100);
     expect(valueOf("disk_available_megabytes")).toBeGreaterThan(0);
     const tags = tagsOf(run);
-    expect(Number(tags["track.peak.process_memory_rss_megabytes"])).toBeGreaterThan(50);
+    expect(Number(tags["track.peak.process_memory_rss_megabytes"])).toBeGreaterThan(1);
     expect(tags["track.mean.cpu_utilization_percentage"]).toMatch(/^\d+(?:\.\d)?$/u);
     expect(done.stderr).toMatch(/peak \d+ MB/u);
   });
@@ -476,10 +471,12 @@ describe("system metrics", () => {
 
   test("--sampling-interval 0.2: a step for each sample; a further attempt goes on behind them", async () => {
     await using rig = TrackRig.setup();
-    await rig.track(["run", "--sampling-interval", "0.2", "--", "sleep", "1.1"]);
+    const hold = "import time; x = bytearray(50_000_000); time.sleep(1.1)";
+    await rig.track(["run", "--sampling-interval", "0.2", "--", "python3", "-c", hold]);
     const first = await stepsOf(rig, await rig.run(), "system/cpu_utilization_percentage");
     expect(first.length).toBeGreaterThanOrEqual(4);
     expect(first).toEqual(first.map((_, index) => index));
+    expect(Number(tagsOf(await rig.run())["track.peak.process_memory_rss_megabytes"])).toBeGreaterThan(50);
     expect((await rig.track(["resume", "@last", "--", "true"])).code).toBe(0);
     const all = await stepsOf(rig, await rig.run(), "system/cpu_utilization_percentage");
     expect(all.length).toBeGreaterThan(first.length);
