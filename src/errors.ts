@@ -31,10 +31,10 @@ export class TrackError extends Error {
   }
 }
 
-/** The command line itself is wrong: exit code 2, but 125 for `run` and `resume` (cli.md). */
+/** The command line itself is wrong: exit code 2, but 125 for `run` and `resume` (cli.md). Always with a hint. */
 export class UsageError extends TrackError {
   constructor(message: string, options: TrackErrorOptions = {}) {
-    super(message, { exitCode: 2, ...options });
+    super(message, { exitCode: 2, hint: "track --help", ...options });
   }
 }
 

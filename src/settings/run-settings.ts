@@ -33,6 +33,9 @@ export interface RunSettings {
   readonly quiet: boolean;
 }
 
+/** Node's timers hold no more than 24.8 days, and fire at once beyond. */
+const longestTimerMs = 2 ** 31 - 1;
+
 const defaults = { graceMs: 30_000, syncTimeoutMs: 30_000, consoleLimitBytes: 1_000_000_000 } as const;
 
 /** Merges what was typed with the environment. Throws `UsageError` (exit 125) for a value that cannot be meant. */
@@ -51,10 +54,10 @@ export function resolveRunSettings(options: RunOptions, env: Environment, cwd: s
     sampling: samplingSettings(options, env, outer !== undefined),
     capture: options.capture ?? "auto",
     ...optional("timeoutMs", options.timeoutMs),
-    graceMs: options.graceMs ?? defaults.graceMs,
+    graceMs: Math.min(options.graceMs ?? defaults.graceMs, longestTimerMs),
     survive: options.survive ?? false,
     strict: options.strict ?? false,
-    syncTimeoutMs: options.syncTimeoutMs ?? defaults.syncTimeoutMs,
+    syncTimeoutMs: Math.min(options.syncTimeoutMs ?? defaults.syncTimeoutMs, longestTimerMs),
     consoleLimitBytes: options.consoleLimitBytes ?? defaults.consoleLimitBytes,
     redact: options.redact ?? true,
     ...optional("runIdFile", options.runIdFile),
@@ -129,7 +132,7 @@ function samplingSettings(options: RunOptions, env: Environment, isInner: boolea
   const interval = options.samplingIntervalSeconds ?? secondsVariable(env, "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL");
   return {
     enabled: enabled ?? true,
-    ...optional("intervalSeconds", interval),
+    ...optional("intervalSeconds", interval === undefined ? undefined : Math.min(interval, longestTimerMs / 1000)),
     ...optional("nodeId", variable(env, "MLFLOW_SYSTEM_METRICS_NODE_ID")),
   };
 }

@@ -8,14 +8,14 @@ export type TrackingUri =
 
 const kinds = "sqlite:///relative.db, sqlite:////absolute.db, http:// or https://";
 
-/** MLflow's forms of a tracking URI; a relative SQLite path is taken from `cwd`. */
-export function parseTrackingUri(text: string, cwd: string = process.cwd()): TrackingUri {
+/** MLflow's forms of a tracking URI; a relative SQLite path is taken from `cwd`, by default this process's. */
+export function parseTrackingUri(text: string, cwd?: string): TrackingUri {
   if (/^https?:\/\//u.test(text)) return { kind: "rest", url: text };
   const sqlite = /^sqlite(?:\+[a-z0-9]+)?:\/\/(?:\/(.*))?$/u.exec(text);
   if (sqlite === null) throw unknownKind(text);
   const path = sqlite[1] ?? "";
   if (path === "" || path === ":memory:") throw unknownKind(text);
-  return { kind: "sqlite", path: existingSpelling(resolve(cwd, path)) };
+  return { kind: "sqlite", path: existingSpelling(cwd === undefined ? resolve(path) : resolve(cwd, path)) };
 }
 
 /** SQLAlchemy 2.1 decodes `%20`, 2.0 does not: the raw file if it exists, else the decoded one if that exists (contract 4.1). */

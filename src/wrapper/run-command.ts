@@ -4,6 +4,7 @@ import { RecorderProcess } from "../client/recorder-process.ts";
 import type { ProcessOutcome } from "../entities/process-outcome.ts";
 import type { RunStatus } from "../entities/run-status.ts";
 import type { CaptureMode } from "../settings/run-options.ts";
+import { messageOf } from "../util/error-code.ts";
 import { readLink, readStartTicks } from "../util/proc.ts";
 import type { OutcomeRecord, RecorderMessage, RunSummary } from "../wire/control-messages.ts";
 import { exitCodeOf, finalStatus } from "../wire/final-status.ts";
@@ -50,7 +51,10 @@ export interface RunCommandResult {
 
 const timeoutExitCode = 124;
 
-/** Runs the command and has it recorded. Never rejects for a fault of recording. */
+/** Node's timers hold no more than 24.8 days, and fire at once beyond. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** Runs the command and has it recorded. Rejects only where the command was not started; a fault of recording is told in one line. */
 export async function runCommand(request: RunCommandRequest): Promise<RunCommandResult> {
   // Node ends a process that only waits for things that were unref'd, with code 0: never while the command's code is not passed on.
   const keepAlive = setInterval(() => {}, 2 ** 30);
@@ -69,6 +73,7 @@ class CommandRun {
   #endWait: (() => void) | undefined;
   #summary: RunSummary | undefined;
   #timedOut = false;
+  #timer: NodeJS.Timeout | undefined;
   #record: OutcomeRecord | undefined;
 
   constructor(request: RunCommandRequest) {
@@ -87,23 +92,33 @@ class CommandRun {
       onCaptureEnd: (reason) => request.say(`console output is no longer captured: ${reason}`),
       onLateSignal: () => this.#endWait?.(),
     });
-    this.#oom.begin();
-    const timer = started.kind === "started" ? this.#armTimeout(started) : undefined;
-    this.#startRecorder(started.kind === "started" ? started : undefined);
+    if (started.kind === "started" && request.timeoutMs !== undefined) this.#armTimeout(started, request.timeoutMs);
+    this.#attempt(() => this.#oom.begin());
+    this.#attempt(() => this.#startRecorder(started.kind === "started" ? started : undefined));
     const outcome = started.kind === "started" ? await started.outcome : started;
-    clearTimeout(timer);
+    clearTimeout(this.#timer);
     const record = this.#recordOf(outcome);
     await this.#tellOutcome(record);
     return this.#result(record, started.kind === "started" && started.hasTerminal);
   }
 
-  #armTimeout(command: StartedCommand): NodeJS.Timeout | undefined {
-    const { timeoutMs, graceMs } = this.#request;
-    if (timeoutMs === undefined) return undefined;
-    return setTimeout(() => {
+  #armTimeout(command: StartedCommand, leftMs: number): void {
+    const stepMs = Math.min(leftMs, longestTimerMs);
+    this.#timer = setTimeout(() => {
+      if (leftMs > stepMs) return this.#armTimeout(command, leftMs - stepMs);
       this.#timedOut = true;
-      command.terminate(graceMs);
-    }, timeoutMs);
+      command.terminate(this.#request.graceMs);
+    }, stepMs);
+  }
+
+  /** The command runs by now: whatever we lack (descriptors, memory), its exit code is still to be passed on. */
+  #attempt<Value>(action: () => Value): Value | undefined {
+    try {
+      return action();
+    } catch (error) {
+      this.#notice(`the run may not be recorded in full: ${messageOf(error)}`);
+      return undefined;
+    }
   }
 
   #startRecorder(command: StartedCommand | undefined): void {
@@ -154,7 +169,8 @@ class CommandRun {
   }
 
   #recordOf(outcome: ProcessOutcome): OutcomeRecord {
-    return { outcome, endTime: Date.now(), timedOut: this.#timedOut, oomKilled: this.#oom.hasKilled() };
+    const oomKilled = this.#attempt(() => this.#oom.hasKilled()) ?? false;
+    return { outcome, endTime: Date.now(), timedOut: this.#timedOut, oomKilled };
   }
 
   async #tellOutcome(record: OutcomeRecord): Promise<void> {

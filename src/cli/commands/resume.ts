@@ -7,6 +7,7 @@ import { isMasked } from "../../wire/redact.ts";
 import { tagOf } from "../../wire/run-processes.ts";
 import type { Context } from "../context.ts";
 import { findRun } from "../find-run.ts";
+import { deletedRun, type Preflight, withExperiment } from "../launch/preflight.ts";
 import { withRecordedOptions } from "../launch/recorded-options.ts";
 import { runIn } from "./run.ts";
 
@@ -17,7 +18,8 @@ export async function resume(
   name: string,
   command: readonly string[],
 ): Promise<number> {
-  const run = await lookUp(context, options, name);
+  const found = await lookUp(context, options, name);
+  const { run } = found;
   const shortId = run.info.runId.slice(0, 8);
   const isRecorded = command.length === 0;
   const { force = false, ...typed } = options;
@@ -25,13 +27,16 @@ export async function resume(
     options: { ...withRecordedOptions(typed, tagOf(run, trackTags.options)), runId: run.info.runId },
     command: isRecorded ? recordedCommand(run, shortId) : command,
     ...(isRecorded && { cwd: recordedFolder(run, shortId) }),
+    known: found,
     force,
   });
 }
 
-async function lookUp(context: Context, options: ResumeOptions, name: string): Promise<Run> {
+async function lookUp(context: Context, options: ResumeOptions, name: string): Promise<Preflight & { run: Run }> {
   await using store = await context.openStore("read", options.trackingUri);
-  return await findRun(store, name);
+  const run = await findRun(store, name);
+  if (run.info.lifecycleStage === "deleted") throw deletedRun(run.info.runId);
+  return { ...(await withExperiment(store, run)), run };
 }
 
 function recordedCommand(run: Run, shortId: string): readonly string[] {

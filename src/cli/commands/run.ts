@@ -11,9 +11,11 @@ import { userName } from "../../provenance/user.ts";
 import type { RunOptions } from "../../settings/run-options.ts";
 import { resolveRunSettings, type RunSettings } from "../../settings/run-settings.ts";
 import { type Environment, variable } from "../../settings/tracking-uri.ts";
+import { messageOf } from "../../util/error-code.ts";
 import { readPlace } from "../../util/proc.ts";
 import { runLiveness } from "../../wire/run-processes.ts";
-import { readLaunchNotes } from "../../wrapper/launch-notes.ts";
+import { becomeCommand } from "../../wrapper/become-command.ts";
+import { type LaunchNotes, readLaunchNotes } from "../../wrapper/launch-notes.ts";
 import type { Context } from "../context.ts";
 import { launchRun } from "../launch/launch-run.ts";
 import { preflight, type Preflight } from "../launch/preflight.ts";
@@ -29,21 +31,39 @@ export interface RunRequest {
   readonly command: readonly string[];
   /** Absent: here, even if this folder has been deleted. */
   readonly cwd?: string;
+  /** The run of `options.runId`, where it has been looked up already. */
+  readonly known?: Preflight;
   /** Attach even to a run that seems to be alive. */
   readonly force: boolean;
 }
 
 /** The same in another folder, as `resume` needs it. */
-export async function runIn(context: Context, { options, command, cwd, force }: RunRequest): Promise<number> {
+export async function runIn(context: Context, request: RunRequest): Promise<number> {
+  const { command, cwd } = request;
   if (command.length === 0) {
     throw new UsageError("no command to run", { exitCode: 125, hint: "track run -- python train.py" });
   }
   const notes = readLaunchNotes(context.env);
+  try {
+    return await launch(context, request, notes);
+  } catch (error) {
+    if (error instanceof TrackError || request.options.strict === true) throw error;
+    // We lack something (descriptors, memory) or have a bug, and the command was not started: it runs as if we were not there.
+    context.io.say(`the command runs unrecorded: ${messageOf(error)}`);
+    if (cwd !== undefined) process.chdir(cwd);
+    becomeCommand({ argv: command, env: notes.environment });
+    throw error;
+  }
+}
+
+async function launch(context: Context, request: RunRequest, notes: LaunchNotes): Promise<number> {
+  const { options, command, cwd, known } = request;
   const here = currentFolder(context, notes.environment);
   const settings = resolveRunSettings(options, notes.environment, here);
   checkNames(settings);
-  const found = await preflight({ settings, isParentGiven: options.parentRunId !== undefined });
-  if (!force) refuseLiveRun(found);
+  const isParentGiven = options.parentRunId !== undefined;
+  const found = await preflight({ settings, isParentGiven, ...(known !== undefined && { known }) });
+  if (!request.force) refuseLiveRun(found);
   return await launchRun(context, {
     settings,
     preflight: found,

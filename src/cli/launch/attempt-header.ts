@@ -79,7 +79,8 @@ function initialTags(request: AttemptRequest, createId: string): readonly Tag[] 
   };
   if (run === undefined) {
     context[trackTags.createId] = createId;
-    if (settings.parentRunId !== undefined) context[mlflowTags.parentRunId] = settings.parentRunId;
+    const parentRunId = preflight.missedRunId ?? settings.parentRunId;
+    if (parentRunId !== undefined) context[mlflowTags.parentRunId] = parentRunId;
   }
   const own = Object.entries(context).map(([key, value]) => ({ key, value }));
   const given = settings.tags.map(({ key, value }) => ({ key, value: masker.maskKeyValue(key, value) }));

@@ -5,6 +5,7 @@ import { bindLoggingServer, type LoggingServer } from "../../client/logging-serv
 import { createJournalFolder, journalRoots } from "../../client/journal-folder.ts";
 import type { RunSettings } from "../../settings/run-settings.ts";
 import { type Environment, variable } from "../../settings/tracking-uri.ts";
+import { parseTrackingUri } from "../../store/tracking-uri.ts";
 import { messageOf } from "../../util/error-code.ts";
 import type { JournalHeader } from "../../wire/journal-header.ts";
 import { createMasker } from "../../wire/redact.ts";
@@ -30,41 +31,24 @@ export interface LaunchRequest {
   readonly recordedOptions: string;
 }
 
-/** Gives the command a run and starts it: from here on nothing of ours may keep it from running. Resolves to the exit code, or dies as the command died. */
+/**
+ * Gives the command a run and starts it: from here on nothing of ours may keep it from running. Resolves to the exit code, or
+ * dies as the command died. Rejects only where the command was not started.
+ */
 export async function launchRun(context: Context, request: LaunchRequest): Promise<number> {
   const { settings, notes, command, preflight } = request;
-  const startTime = context.now();
-  const masker = createMasker(notes.environment, { enabled: settings.redact });
   const say = (text: string): void => {
     if (!settings.quiet) context.io.say(text);
   };
-  const bound = openSocket(notes.environment, settings, say);
-  const header = attemptHeader({
-    ...request,
-    masker,
-    startTime,
-    ...(bound !== undefined && { socketPath: bound.path }),
-  });
-  if (settings.runIdFile !== undefined) writeRunId(settings.runIdFile, header.runId);
-  const journal = openJournal(header, settings, notes.environment, say);
-  // Nobody would ever listen: a client had better fail at once.
-  if (journal === undefined) bound?.close();
-  const logging = journal === undefined ? undefined : bound;
-  if (preflight.fault !== undefined) say(`the store cannot be used now, recording goes on: ${preflight.fault}`);
-  say(announcement(header, preflight, context.io.isErrTerminal));
+  const { header, journal, logging } = prepare(context, request, say);
+  if (preflight.fault !== undefined) say(faultLine(preflight, preflight.fault));
+  if (journal !== undefined) say(announcement(header, preflight, context.io.isErrTerminal));
   const result = await runCommand({
     argv: command,
     ...(request.isElsewhere && { cwd: request.cwd }),
-    env: childEnvironment({
-      env: notes.environment,
-      runId: header.runId,
-      attempt: header.attempt,
-      trackingUri: settings.trackingUri,
-      experiment: header.experiment,
-      isSampling: settings.sampling.enabled,
-      ...(logging !== undefined && { socketPath: logging.path }),
-      ...(journal !== undefined && { logPath: journal.logPath }),
-    }),
+    // A run that will never be in the store would make an MLflow client in the command fail.
+    env:
+      journal === undefined ? notes.environment : commandEnvironment(request, header, journal.logPath, logging?.path),
     notes,
     capture: settings.capture,
     ...(journal !== undefined && { journalFolder: journal.folder }),
@@ -72,14 +56,82 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
     ...(settings.timeoutMs !== undefined && { timeoutMs: settings.timeoutMs }),
     graceMs: settings.graceMs,
     syncTimeoutMs: settings.syncTimeoutMs,
-    say,
+    say: (text) => {
+      if (!isToldAlready(text, preflight, settings)) say(text);
+    },
     sayAlways: (text) => context.io.say(text),
     showProgress: !settings.quiet && context.io.isErrTerminal,
   });
-  say(closingLine(result, header, { isTerminal: context.io.isErrTerminal, now: context.now() }));
-  if (settings.summaryFile !== undefined)
-    writeSummary(context, settings.summaryFile, summaryJson(result, header, context.now()));
+  try {
+    const now = context.now();
+    if (journal !== undefined) say(closingLine(result, header, { isTerminal: context.io.isErrTerminal, now }));
+    if (settings.summaryFile !== undefined) writeFileSync(settings.summaryFile, summaryJson(result, header, now));
+  } catch (error) {
+    // The command is over: its exit code must not change for this.
+    context.io.say(`cannot write the summary: ${messageOf(error)}`);
+  }
   return result.leave((exitCode) => context.exit(exitCode));
+}
+
+interface Prepared {
+  readonly header: JournalHeader;
+  /** Absent: the run is not recorded. */
+  readonly journal: Journal | undefined;
+  readonly logging: LoggingServer | undefined;
+}
+
+/** What must be there before the start. Where it throws, it leaves nothing behind. */
+function prepare(context: Context, request: LaunchRequest, say: Say): Prepared {
+  const { settings, notes } = request;
+  const startTime = context.now();
+  const masker = createMasker(notes.environment, { enabled: settings.redact });
+  const bound = openSocket(notes.environment, settings, say);
+  try {
+    const header = attemptHeader({
+      ...request,
+      masker,
+      startTime,
+      ...(bound !== undefined && { socketPath: bound.path }),
+    });
+    if (settings.runIdFile !== undefined) writeRunId(settings.runIdFile, header.runId);
+    const journal = openJournal(header, settings, notes.environment, say);
+    // Nobody would ever listen: a client had better fail at once.
+    if (journal === undefined) bound?.close();
+    return { header, journal, logging: journal === undefined ? undefined : bound };
+  } catch (error) {
+    bound?.close();
+    throw error;
+  }
+}
+
+function commandEnvironment(
+  { settings, notes }: LaunchRequest,
+  header: JournalHeader,
+  logPath: string,
+  socketPath: string | undefined,
+): Record<string, string> {
+  return childEnvironment({
+    env: notes.environment,
+    runId: header.runId,
+    attempt: header.attempt,
+    trackingUri: settings.trackingUri,
+    experiment: header.experiment,
+    isSampling: settings.sampling.enabled,
+    ...(socketPath !== undefined && { socketPath }),
+    logPath,
+  });
+}
+
+function faultLine({ missedRunId }: Preflight, fault: string): string {
+  if (missedRunId === undefined) return `the store cannot be used now, recording goes on: ${fault}`;
+  return `run ${missedRunId} cannot be looked up, recording goes on as a new run below it: ${fault}`;
+}
+
+/** What the preflight said of the database need not be said again by the recorder. */
+function isToldAlready(text: string, { fault }: Preflight, { trackingUri }: RunSettings): boolean {
+  if (fault === undefined || !text.startsWith("the store cannot")) return false;
+  const uri = parseTrackingUri(trackingUri);
+  return uri.kind === "sqlite" && text.includes(uri.path);
 }
 
 /** A file that cannot be written is a mistake that shows before the command has cost anything. */
@@ -95,27 +147,18 @@ function writeRunId(path: string, runId: string): void {
   }
 }
 
-function writeSummary(context: Context, path: string, json: string): void {
-  try {
-    writeFileSync(path, json);
-  } catch (error) {
-    // The command is over: its exit code must not change for this.
-    context.io.say(`cannot write the summary: ${messageOf(error)}`);
-  }
-}
-
 type Say = (text: string) => void;
 
-function openJournal(
-  header: JournalHeader,
-  settings: RunSettings,
-  env: Environment,
-  say: Say,
-): { readonly folder: string; readonly logPath: string } | undefined {
+interface Journal {
+  readonly folder: string;
+  readonly logPath: string;
+}
+
+function openJournal(header: JournalHeader, settings: RunSettings, env: Environment, say: Say): Journal | undefined {
   const created = createJournalFolder(journalRoots(journalPlaces(settings.trackingUri, env)), header);
   if (created.folder !== undefined) return { folder: created.folder, logPath: `${created.folder}/log` };
   const reason = created.reasons[0] ?? "no folder";
-  if (settings.strict) throw new TrackError(`no journal can be written: ${reason}`, { exitCode: 125 });
+  if (settings.strict) throw refusedStart(`no journal can be written: ${reason}`);
   say(`the run is not recorded, no journal can be written: ${reason}`);
   return undefined;
 }
@@ -124,7 +167,10 @@ function openSocket(env: Environment, settings: RunSettings, say: Say): LoggingS
   const bases = [variable(env, "XDG_RUNTIME_DIR"), variable(env, "TMPDIR"), "/tmp"];
   const bound = bindLoggingServer(bases.filter((base) => base !== undefined));
   if (bound.server !== undefined) return bound;
-  if (settings.strict) throw new TrackError(`no logging socket: ${bound.reasons[0]}`, { exitCode: 125 });
+  if (settings.strict) throw refusedStart(`no logging socket: ${bound.reasons[0]}`);
   say(`there is no logging socket, $TRACK_LOG still works: ${bound.reasons[0]}`);
   return undefined;
 }
+
+const refusedStart = (message: string): TrackError =>
+  new TrackError(message, { exitCode: 125, hint: "mend it, or leave out --strict" });
