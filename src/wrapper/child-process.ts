@@ -44,6 +44,8 @@ export interface StartedCommand {
   terminate(graceMs: number): void;
 }
 
+type Stdio = (number | "inherit" | "ignore")[];
+
 export type SpawnFailure = Extract<ProcessOutcome, { kind: "spawn-failed" }>;
 
 /**
@@ -72,7 +74,9 @@ export async function startCommand(plan: CommandPlan): Promise<StartedCommand | 
     pipeFds,
     onCaptureEnd: plan.onCaptureEnd ?? (() => undefined),
   });
-  const child = await spawnChild([...prefix, ...plan.argv], plan, capture);
+  const stdio = stdioFor(plan.notes.inheritedFds, capture);
+  relay.beforeSpawn();
+  const child = await spawnChild([...prefix, ...plan.argv], plan, stdio);
   if (child instanceof Error) {
     capture.abandon();
     relay.close();
@@ -114,14 +118,14 @@ function follow(child: ChildProcess & { pid: number }, relay: SignalRelay, captu
 async function spawnChild(
   words: readonly string[],
   plan: CommandPlan,
-  capture: ConsoleCapture,
+  stdio: Stdio,
 ): Promise<(ChildProcess & { pid: number }) | Error> {
   const [file = "", ...args] = words;
   try {
     const child = spawn(file, args, {
       env: plan.env,
       ...(plan.cwd !== undefined && !isHere(plan.cwd) && { cwd: plan.cwd }),
-      stdio: stdioFor(plan.notes.inheritedFds, capture),
+      stdio,
     });
     const { pid } = child;
     if (pid !== undefined) return Object.assign(child, { pid });
@@ -142,8 +146,8 @@ function isHere(folder: string): boolean {
   }
 }
 
-function stdioFor(inheritedFds: readonly number[], capture: ConsoleCapture): (number | "inherit" | "ignore")[] {
-  const stdio: (number | "inherit" | "ignore")[] = ["inherit", ...capture.commandFds];
+function stdioFor(inheritedFds: readonly number[], capture: ConsoleCapture): Stdio {
+  const stdio: Stdio = ["inherit", ...capture.commandFds];
   for (const fd of inheritedFds) if (isCloseOnExec(fd)) coverFd(stdio, fd, fd);
   const leaking = capture.leakingFds;
   if (leaking.length > 0) {

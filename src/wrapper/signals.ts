@@ -2,7 +2,7 @@ import { constants, openSync } from "node:fs";
 import { constants as osConstants } from "node:os";
 import { readStat } from "../util/proc.ts";
 import { Canary } from "./canary.ts";
-import { bitOf, readProcessState } from "./process-state.ts";
+import { bitOf, type ProcessState, readProcessState } from "./process-state.ts";
 
 /** The command as signals see it. */
 export interface SignalTarget {
@@ -41,7 +41,7 @@ const relayed = [
 /** How long a signal that came to the wrapper may need to reach the rest of its group, one process after the other. */
 const groupSpreadMs = 10;
 /** A canary killed this long ago still counts as hit by the signal that the wrapper gets now. */
-const recentDeathMs = 50;
+const recentDeathMs = 200;
 /** A canary younger than this says nothing about a signal that may be older than it. */
 const tooYoungMs = 5;
 
@@ -60,6 +60,10 @@ export class SignalRelay {
   #isGone = false;
   /** True in the first turn of the event loop after the spawn: a signal seen then may be older than the command. */
   #isFirstTurn = true;
+  /** A signal had hit the group before there was a command. */
+  #isHitBeforeBirth = false;
+  /** The command's state right after the spawn, where a signal had hit the group by then. */
+  #stateAtBirth: ProcessState | undefined;
   #lastVerdict: { readonly signal: NodeJS.Signals; readonly isGroupWide: Promise<boolean> } | undefined;
 
   /** Catches signals from here on and keeps them; a canary lives when this returns. */
@@ -71,9 +75,15 @@ export class SignalRelay {
     this.#hatch();
   }
 
+  /** To be called right before the spawn. */
+  beforeSpawn(): void {
+    this.#isHitBeforeBirth = this.#canary?.isHit() ?? false;
+  }
+
   /** The command has been started: what was kept is delivered. */
   attach(target: SignalTarget): void {
     this.#target = target;
+    if (this.#canary?.isHit() === true) this.#stateAtBirth = readProcessState(target.pid);
     for (const signal of this.#kept.splice(0)) this.#receive(signal);
     setImmediate(() => setImmediate(() => (this.#isFirstTurn = false)));
   }
@@ -116,7 +126,8 @@ export class SignalRelay {
       this.#onLateSignal(signal);
       return;
     }
-    if (!isGroupWide || (isEarly && isUntouched(target.pid, signal))) target.kill(signal);
+    const isOlder = isEarly && (this.#isHitBeforeBirth || isUntouched(this.#stateAtBirth, signal));
+    if (!isGroupWide || isOlder) target.kill(signal);
   }
 
   /** Whether the signal reached the whole group. */
@@ -199,9 +210,8 @@ function otherIgnored(numbers: readonly number[]): NodeJS.Signals[] {
     .map(([name]) => name);
 }
 
-/** Whether the process would be dying if that signal had reached it. */
-function isUntouched(pid: number, signal: NodeJS.Signals): boolean {
-  const state = readProcessState(pid);
+/** Whether a process in that state, which has had no time to catch anything, had not got that signal: it would be dying. */
+function isUntouched(state: ProcessState | undefined, signal: NodeJS.Signals): boolean {
   if (state === undefined || state.letter === "Z" || state.letter === "X") return false;
   const bit = bitOf(osConstants.signals[signal]);
   const isPending = (state.pending & (bit | bitOf(osConstants.signals.SIGKILL))) !== 0;
