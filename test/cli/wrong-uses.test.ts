@@ -15,13 +15,13 @@ test.each<[string, number, string, string]>([
   ["run --frob -- true", 125, "unknown option '--frob'", "track run --help"],
   ["run --experimnt x -- true", 125, "unknown option '--experimnt'", "did you mean --experiment?"],
   ["run -e", 125, "option '-e, --experiment <name>' argument missing", "track run --help"],
-  ["run --run-name= true", 125, "--run-name needs a value", ""],
+  ["run --run-name= true", 125, "--run-name needs a value", "track --help"],
   ["run -p lr true", 125, "-p is not key=value: lr", "write -p key=value"],
   ["run -p =1 true", 125, "-p has no key: =1", "write -p key=value"],
   ["run -t novalue true", 125, "-t is not key=value: novalue", "write -t key=value"],
   ["run -p lr=1 -p lr=2 true", 125, "param lr is given twice: 1 and 2", "keep one of the two -p lr=..."],
   ["run --timeout 5x true", 125, "--timeout is not a duration: 5x", "write 90, 90s, 5m, 1h30m, 2d or 500ms"],
-  ["run --timeout 0 true", 125, "--timeout must be more than 0: 0", ""],
+  ["run --timeout 0 true", 125, "--timeout must be more than 0: 0", "track --help"],
   [
     "run --sampling-interval -1 true",
     125,
@@ -38,10 +38,10 @@ test.each<[string, number, string, string]>([
   ["resume", 125, "missing required argument 'run'", "track resume --help"],
   ["resume a --frob", 125, "unknown option '--frob'", "track resume --help"],
   ["ls extra", 2, "too many arguments for 'ls'. Expected 0 arguments but got 1: extra.", "track ls --help"],
-  ["ls -n 0", 2, "-n is not a whole number of 1 or more: 0", ""],
-  ["ls -n 1.5", 2, "-n is not a whole number of 1 or more: 1.5", ""],
+  ["ls -n 0", 2, "-n is not a whole number of 1 or more: 0", "track --help"],
+  ["ls -n 1.5", 2, "-n is not a whole number of 1 or more: 1.5", "track --help"],
   ["ls --status done", 2, "--status is not known: done", "one of RUNNING, SCHEDULED, FINISHED, FAILED, KILLED"],
-  ["ls --columns a,,b", 2, "--columns has an empty element: a,,b", ""],
+  ["ls --columns a,,b", 2, "--columns has an empty element: a,,b", "track --help"],
   ["show", 2, "missing required argument 'run'", "track show --help"],
   ["show a b", 2, "too many arguments for 'show'. Expected 1 argument but got 2: a, b.", "track show --help"],
   ["rm", 2, "missing required argument 'run'", "track rm --help"],
@@ -53,12 +53,12 @@ test.each<[string, number, string, string]>([
   ],
   ["experiments rename a", 2, "missing required argument 'name'", "track experiments rename --help"],
   ["log metrics a=1", 2, "unknown command 'metrics'", "did you mean metric?"],
-  ["log metric --step x a=1", 2, "--step is not a whole number: x", ""],
+  ["log metric --step x a=1", 2, "--step is not a whole number: x", "track --help"],
 ])("track %s", async (line, exitCode, message, hint) => {
   expect(await track(line.split(" "))).toEqual({
     exitCode,
     stdout: "",
-    stderr: `track: ${message}\n${hint === "" ? "" : `hint: ${hint}\n`}`,
+    stderr: `track: ${message}\nhint: ${hint}\n`,
   });
 });
 
