@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DatabaseSync } from "node:sqlite";
 import { waitFor } from "../e2e/rig.ts";
 import type { Bench } from "./bench.ts";
-import { BenchRig } from "./bench-rig.ts";
+import { BenchRig, track } from "./bench-rig.ts";
 import { atMost, median } from "./figure.ts";
 import { findRecorder, readCpuMs, readMemory } from "./processes.ts";
 
@@ -13,6 +13,8 @@ const idleCommand = `for each in 1 2 3 4 5 6 7 8 9 10; do sleep 1000 & all="$all
 export const sampling: Bench = async ({ tools, report, isQuick }) => {
   await using rig = new BenchRig(tools);
   const seconds = isQuick ? 6 : 60;
+  // The usual case is a folder with a database; looking at it before the start costs the wrapper memory.
+  rig.measure([track, "run", "--quiet", "--", "true"]);
   const run = rig.start(["run", "--quiet", "--sampling-interval", "1", "--", "sh", "-c", idleCommand]);
   const wrapper = run.process.pid ?? 0;
   const recorder = await waitFor(() => findRecorder(rig.root), { what: "the recorder runs" });
