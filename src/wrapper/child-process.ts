@@ -6,6 +6,7 @@ import type { CaptureMode } from "../settings/run-options.ts";
 import { hasCode } from "../util/error-code.ts";
 import type { ConsoleSource } from "../wire/control-messages.ts";
 import { becomeCommand } from "./become-command.ts";
+import { exactWords } from "./exact-bytes.ts";
 import { followStops } from "./job-control.ts";
 import type { LaunchNotes } from "./launch-notes.ts";
 import { launchPrefix } from "./launch-prefix.ts";
@@ -76,7 +77,7 @@ export async function startCommand(plan: CommandPlan): Promise<StartedCommand | 
   });
   const stdio = stdioFor(plan.notes.inheritedFds, capture);
   relay.beforeSpawn();
-  const child = await spawnChild([...prefix, ...plan.argv], plan, stdio);
+  const child = await spawnChild([...prefix, ...(exactWords(plan.argv, plan.env) ?? plan.argv)], plan, stdio);
   if (child instanceof Error) {
     capture.abandon();
     relay.close();
