@@ -143,7 +143,7 @@ describe("nothing of ours keeps the command from running", () => {
     ["little address space for a Node", "ulimit -s 512"],
   ] as const)("%s", async ([, setUp]) => {
     const { exitCode, stdout } = await bench.bash(
-      `${setUp}; { "$track" /bin/sh -c 'echo ran; exit 3'; echo $?; } | /bin/cat`,
+      `${setUp}; { "$track" run -- /bin/sh -c 'echo ran; exit 3'; echo $?; } | /bin/cat`,
       {
         WRAP_SPOOL: bench.path("few.raw"),
       },
@@ -153,7 +153,7 @@ describe("nothing of ours keeps the command from running", () => {
 
   test.for([20, 16, 14, 13, 12, 11, 10])("%d processes", async (limit) => {
     // Below ten Node itself does not come up. The pipe is nobody's own, so that it can be opened again.
-    const inner = 'ulimit -u $limit; { "$track" /bin/sh -c "echo ran; exit 3"; echo $?; } | cat';
+    const inner = 'ulimit -u $limit; { "$track" run -- /bin/sh -c "echo ran; exit 3"; echo $?; } | cat';
     const { stdout } = await bench.bash('chmod a+rwx $D; exec setpriv --reuid=$uid --clear-groups bash -c "$inner"', {
       inner,
       limit: String(limit),

@@ -1,10 +1,15 @@
-// A minimal `track run`: wraps its arguments with the wrapper's own parts and nothing else.
+// A minimal `track`: wraps its arguments, or those of `run --`, with the wrapper's own parts and nothing else.
 // WRAP_SPOOL=<file>: capture into that file; WRAP_CAPTURE=<mode>; WRAP_TIMEOUT=<ms>, WRAP_GRACE=<ms>; WRAP_INFO=<file>: facts as JSON.
 import { writeFileSync } from "node:fs";
 import { startCommand } from "../../src/wrapper/child-process.ts";
 import { readLaunchNotes } from "../../src/wrapper/launch-notes.ts";
 import { leaveLike } from "../../src/wrapper/leave.ts";
 import type { CaptureMode } from "../../src/settings/run-options.ts";
+
+const words = process.argv.slice(2);
+// How the launcher asks whether Node comes up at all.
+if (words[0] === "--version") process.exit(0);
+const argv = words[0] === "run" && words[1] === "--" ? words.slice(2) : words;
 
 const notes = readLaunchNotes(process.env);
 const env = { ...notes.environment };
@@ -16,7 +21,7 @@ for (const name of Object.keys(env)) {
 }
 
 const started = await startCommand({
-  argv: process.argv.slice(2),
+  argv,
   env,
   notes,
   capture: (own["WRAP_CAPTURE"] ?? "auto") as CaptureMode,
