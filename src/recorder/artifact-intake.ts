@@ -1,6 +1,6 @@
-import { constants } from "node:fs";
-import { cp, mkdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, posix, resolve } from "node:path";
+import { copyPath } from "../artifacts/copy-path.ts";
 import type { LogArtifactOperation } from "../entities/journal-entry.ts";
 import type { LogArtifactRecord, LogTextRecord } from "../entities/log-record.ts";
 import { doesNotExist, invalidParameter, StoreError } from "../errors.ts";
@@ -30,7 +30,7 @@ export class ArtifactIntake {
   async takeFile(record: LogArtifactRecord): Promise<LogArtifactOperation> {
     const source = resolve(this.#options.cwd, record.cwd ?? "", record.path);
     const artifactFile = artifactPathOf(record.artifactPath ?? "", basename(source));
-    return await this.#spool(record.runId, artifactFile, (target) => copyTo(source, target));
+    return await this.#spool(record.runId, artifactFile, (target) => copyPath(source, target, this.#options.folder));
   }
 
   async takeText(record: LogTextRecord, text: string): Promise<LogArtifactOperation> {
@@ -54,17 +54,6 @@ export class ArtifactIntake {
     }
     return { op: "log-artifact", runId: runId ?? this.#options.runId, spoolPath, artifactFile };
   }
-}
-
-async function copyTo(source: string, target: string): Promise<void> {
-  const found = await stat(source);
-  if (!found.isFile() && !found.isDirectory()) throw invalidParameter(`neither a file nor a folder: ${source}`);
-  await cp(source, target, {
-    recursive: true,
-    dereference: true,
-    preserveTimestamps: true,
-    mode: constants.COPYFILE_FICLONE,
-  });
 }
 
 /** Joins the folder and the name below the artifact root; MLflow's rule: relative, normalized, never upwards. */

@@ -27,6 +27,21 @@ export class CappedFile {
     if (bytes.length > room) this.#appendTail(bytes.subarray(Math.max(0, room)));
   }
 
+  /** The first half is complete: what comes now is kept only as far as nothing comes behind it. */
+  get isHeadFull(): boolean {
+    return this.#headBytes === this.#half;
+  }
+
+  /** Of what comes, so much at most is kept. */
+  get tailLimitBytes(): number {
+    return this.#half;
+  }
+
+  /** Counts bytes that are left out without being read; at least `tailLimitBytes` more must follow them. */
+  skip(bytes: number): void {
+    this.#totalBytes += bytes;
+  }
+
   /** Puts head and tail together; false when nothing was ever written. */
   finish(): boolean {
     if (this.#head === undefined) return false;

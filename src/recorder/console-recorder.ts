@@ -17,7 +17,7 @@ interface Channel {
   readonly path: string;
   readonly fd: number;
   offset: number;
-  readonly masker: StreamMasker;
+  masker: StreamMasker;
 }
 
 export interface ConsoleRecorderOptions {
@@ -32,6 +32,10 @@ export interface ConsoleRecorderOptions {
 const growingPath = `${journalFiles.spool}/console.part`;
 const pollMs = 200;
 const readBytes = 256 * 1024;
+/** What is read in one poll: masking a flood of output must not take a core from the training. */
+const pollBytes = 8 * 1024 * 1024;
+/** Read before the part that is kept, so that no half of a secret stands at its beginning. */
+const marginBytes = 64 * 1024;
 
 /**
  * Follows the raw console output (the journal's spool, or the files that the command writes itself) and keeps the masked
@@ -43,6 +47,8 @@ export class ConsoleRecorder {
   readonly #buffer = Buffer.allocUnsafe(readBytes);
   #channels: Channel[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #reading: Promise<void> = Promise.resolve();
+  #isReading = false;
   #ends: readonly OutputEnd[] = [];
   #isBroken = false;
 
@@ -63,16 +69,17 @@ export class ConsoleRecorder {
       const fd = openOrUndefined(path);
       return fd === undefined ? [] : [{ path, fd, offset, masker: this.#options.createMasker() }];
     });
-    if (this.#channels.length > 0) this.#timer = setInterval(() => this.#readAll(), pollMs).unref();
+    if (this.#channels.length > 0) this.#timer = setInterval(() => this.#poll(), pollMs).unref();
   }
 
   /**
    * Reads to the end and closes. The path of the log in the journal folder, under a name of its own: an earlier one may still
    * be on its way into the store. `undefined` when there is nothing to store.
    */
-  finish(): string | undefined {
+  async finish(): Promise<string | undefined> {
     clearInterval(this.#timer);
-    this.#readAll();
+    await this.#reading;
+    await this.#read(Number.POSITIVE_INFINITY);
     for (const channel of this.#channels) this.#keep(channel.masker.end());
     this.#close();
     try {
@@ -91,24 +98,61 @@ export class ConsoleRecorder {
     return this.#ends;
   }
 
-  #readAll(): void {
-    for (const channel of this.#channels) this.#readChannel(channel);
+  #poll(): void {
+    if (this.#isReading) return;
+    this.#isReading = true;
+    this.#reading = this.#read(pollBytes).finally(() => (this.#isReading = false));
   }
 
-  #readChannel(channel: Channel): void {
+  /** Reads to where the files end now, `budget` bytes at most, in slices that leave time for everything else. */
+  async #read(budget: number): Promise<void> {
+    const ends = new Map(this.#channels.map((channel) => [channel, this.#measure(channel)]));
+    let left = budget;
+    for (let isDone = false; !isDone && left > 0 && !this.#isBroken;) {
+      isDone = true;
+      for (const [channel, end] of ends) {
+        const count = this.#readSlice(channel, end);
+        left -= count;
+        if (count > 0) isDone = false;
+      }
+      if (!isDone) await new Promise(setImmediate);
+    }
+  }
+
+  /** Where the file ends. One that another hand cut short (`> log`) is read from there. */
+  #measure(channel: Channel): number {
     try {
-      // A file that another hand cut short (`> log`) is read from where it now ends.
       const { size } = fstatSync(channel.fd);
       if (size < channel.offset) channel.offset = size;
-      for (;;) {
-        const count = readSync(channel.fd, this.#buffer, 0, readBytes, channel.offset);
-        if (count === 0) return;
-        channel.offset += count;
-        this.#keep(channel.masker.push(this.#buffer.subarray(0, count)));
-      }
+      return size;
     } catch (error) {
       this.#break(error);
+      return channel.offset;
     }
+  }
+
+  #readSlice(channel: Channel, end: number): number {
+    if (channel.offset >= end) return 0;
+    this.#skipMiddle(channel, end);
+    try {
+      const count = readSync(channel.fd, this.#buffer, 0, Math.min(readBytes, end - channel.offset), channel.offset);
+      channel.offset += count;
+      this.#keep(channel.masker.push(this.#buffer.subarray(0, count)));
+      return count;
+    } catch (error) {
+      this.#break(error);
+      return 0;
+    }
+  }
+
+  /** What would be left out of the log all the same is not even read. */
+  #skipMiddle(channel: Channel, end: number): void {
+    const skipped = end - channel.offset - this.#output.tailLimitBytes - marginBytes;
+    if (skipped <= 0 || !this.#output.isHeadFull) return;
+    channel.masker.end();
+    channel.masker = this.#options.createMasker();
+    channel.offset += skipped;
+    this.#output.skip(skipped);
   }
 
   #keep(bytes: Buffer): void {

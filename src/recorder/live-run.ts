@@ -68,10 +68,12 @@ export class LiveRun {
     return this.#metrics;
   }
 
-  /** What the store holds of a run that is continued. */
-  seed(run: Run): void {
+  /** What the store holds of a run that is continued, without the tags of its ended attempt. */
+  seed(run: Run, staleTags: readonly string[]): void {
     for (const { key, value } of run.data.params) if (!this.#params.has(key)) this.#params.set(key, { value });
-    for (const { key, value } of run.data.tags) if (!this.#tags.has(key)) this.#tags.set(key, value);
+    for (const { key, value } of run.data.tags) {
+      if (!this.#tags.has(key) && !staleTags.includes(key)) this.#tags.set(key, value);
+    }
     for (const metric of run.data.metrics) this.#noteMetric(metric.key, metric.value, metric.timestamp, metric.step);
   }
 

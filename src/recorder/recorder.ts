@@ -164,7 +164,7 @@ export class Recorder {
     }
     // One that ended before it was looked for may have said something as well, while the store was waited for.
     await session.takeIn();
-    if (hasLeftovers || session.hasMoreConsole()) session.storeConsole();
+    if (hasLeftovers || session.hasMoreConsole()) await session.storeConsole();
     await session.recording.settle(leftoverPollMs);
   }
 

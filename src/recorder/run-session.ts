@@ -104,7 +104,7 @@ export class RunSession {
     clearInterval(this.#heartbeat);
     const stopped = this.#monitor?.stop();
     await this.takeIn();
-    this.storeConsole();
+    await this.storeConsole();
     await stopped;
     await this.#description;
     this.#writeEnd(end);
@@ -124,9 +124,9 @@ export class RunSession {
   }
 
   /** Writes the console log as far as it goes; what comes later replaces it. */
-  storeConsole(): void {
+  async storeConsole(): Promise<void> {
     this.#console.follow(this.#consoleSource);
-    const spoolPath = this.#console.finish();
+    const spoolPath = await this.#console.finish();
     if (spoolPath !== undefined) {
       const artifactFile = `console/attempt-${this.recording.header.attempt}.log`;
       this.recording.live.write({ op: "log-artifact", runId: this.runId, spoolPath, artifactFile });

@@ -22,8 +22,8 @@ export class RunView {
   /** A continued run's earlier params, tags and metrics, so that write-once params are known. */
   async seed(): Promise<void> {
     if (!this.#header.isResumed) return;
-    const stored = await this.#read(this.#header.runId);
-    if (stored !== undefined) this.#live.seed(stored);
+    const stored = await this.#read((store) => store.getRun(this.#header.runId));
+    if (stored !== undefined) this.#live.seed(stored, this.#header.staleTags);
   }
 
   /** In MLflow's REST shape. Another run than the wrapper's own is read from the store. */
@@ -32,17 +32,16 @@ export class RunView {
       const store = await this.#openStore();
       return runToJson(await store.getRun(runId));
     }
-    this.#stored ??= await this.#read(this.#header.runId);
+    this.#stored ??= await this.#read((store) => store.getRun(this.#header.runId));
     return runToJson(this.#merge());
   }
 
   /** What the store has of the run now. */
   async stored(): Promise<{ readonly info?: RunInfo; readonly experimentName?: string }> {
-    const run = await this.#read(this.#header.runId);
+    const run = await this.#read((store) => store.getRun(this.#header.runId));
     if (run === undefined) return {};
-    const store = await this.#openStore();
-    const { name } = await store.getExperiment(run.info.experimentId);
-    return { info: run.info, experimentName: name };
+    const experiment = await this.#read((store) => store.getExperiment(run.info.experimentId));
+    return { info: run.info, ...(experiment !== undefined && { experimentName: experiment.name }) };
   }
 
   #merge(): Run {
@@ -71,11 +70,10 @@ export class RunView {
     };
   }
 
-  /** `undefined` where the store has no such run yet, or cannot be asked now. */
-  async #read(runId: string): Promise<Run | undefined> {
+  /** `undefined` where the store has it not yet, or cannot be asked now. */
+  async #read<Found>(ask: (store: TrackingStore) => Promise<Found>): Promise<Found | undefined> {
     try {
-      const store = await this.#openStore();
-      return await store.getRun(runId);
+      return await ask(await this.#openStore());
     } catch (error) {
       if (error instanceof StoreError) return undefined;
       throw error;

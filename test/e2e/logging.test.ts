@@ -195,6 +195,21 @@ describe("what a reply promises", () => {
     await run.end();
   });
 
+  test("get in a further attempt: nothing of how the last one ended", async () => {
+    await using rig = TrackRig.setup();
+    await rig.track(["run", "-p", "lr=0.1", "--", "sh", "-c", "echo loss=1 step=4 >> $TRACK_LOG; exit 3"]);
+    const run = await OpenRun.start(rig, [], ["resume", "@last"]);
+    using speaker = await run.connect();
+    const reply = (await speaker.ask({ get: "run", id: 1 })) as { run: { data: Record<string, { key: string }[]> } };
+    const { metrics = [], params, tags = [] } = reply.run.data;
+    expect(metrics).toContainEqual(expect.objectContaining({ key: "loss", value: 1, step: 4 }));
+    expect(params).toEqual([{ key: "lr", value: "0.1" }]);
+    const keys = tags.map(({ key }) => key);
+    expect(keys).toContain("track.attempt.1.exit_code");
+    expect(keys).not.toContain("track.exit_code");
+    await run.end();
+  });
+
   test("an artifact is taken before its reply: what happens to the file afterwards does not matter", async () => {
     await using rig = TrackRig.setup();
     const run = await OpenRun.start(rig);

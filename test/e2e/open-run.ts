@@ -10,9 +10,13 @@ export class OpenRun {
   readonly env: Readonly<Record<string, string>>;
   readonly #rig: TrackRig;
 
-  static async start(rig: TrackRig, options: readonly string[] = []): Promise<OpenRun> {
+  static async start(
+    rig: TrackRig,
+    options: readonly string[] = [],
+    command: readonly string[] = ["run"],
+  ): Promise<OpenRun> {
     const script = "env > env.new; mv env.new env; while [ ! -e end ]; do sleep 0.02; done; exit $(cat end)";
-    const started = rig.start(["run", ...options, "--", "sh", "-c", script]);
+    const started = rig.start([...command, ...options, "--", "sh", "-c", script]);
     const text = await waitFor(() => readIfThere(join(rig.cwd, "env")), { what: "the command runs" });
     const pairs = text.split("\n").map((line) => line.split(/=(.*)/su).slice(0, 2));
     return new OpenRun(rig, started, Object.fromEntries(pairs));

@@ -26,7 +26,9 @@ test.each([0, 1, 19, 20, 21, 25, 29, 30, 31, 39, 40, 41, 45, 59, 60, 61, 100, 10
     if (count <= 40) {
       expect(kept).toBe(all.toString());
     } else {
-      const match = /^([\s\S]*?)\n\.\.\. (\d+) bytes left out here by track's --console-limit \.\.\.\n([\s\S]*)$/u.exec(kept);
+      const match = /^([\s\S]*?)\n\.\.\. (\d+) bytes left out here by track's --console-limit \.\.\.\n([\s\S]*)$/u.exec(
+        kept,
+      );
       expect(match?.[1]).toBe(all.toString("utf8", 0, 20));
       expect(match?.[3]).toBe(all.toString("utf8", count - 20));
       expect(Number(match?.[2])).toBe(count - 40);
