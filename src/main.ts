@@ -34,5 +34,3 @@ function exitCodeOf(error: unknown, argv: readonly string[]): number {
   const isWrapping = argv[0] === "run" || argv[0] === "resume";
   return isWrapping && own <= 2 ? 125 : own;
 }
-
-if (import.meta.main) void main(process.argv.slice(2)).then((exitCode) => process.exit(exitCode));

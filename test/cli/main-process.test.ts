@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { decideColour } from "../../src/cli/io.ts";
 import { CommandRig, idOf } from "./command-rig.ts";
 
-const main = join(import.meta.dirname, "../../src/main.ts");
+const main = join(import.meta.dirname, "../../src/boot.ts");
 let rig: CommandRig;
 
 beforeEach(() => {
