@@ -27,6 +27,9 @@ export interface RecordingOptions {
 
 /** A locked database must not block the event loop: the drain waits by itself. */
 const busyTimeoutMs = 100;
+const drainPaceMs = 1000;
+/** A cursor that is behind costs a replay of what is stored already, which changes nothing. */
+const cursorIntervalMs = 5000;
 
 /**
  * One journal while it is written and drained: the road from "something was said" to "it is stored".
@@ -51,6 +54,8 @@ export class Recording {
   readonly #drain: Drain;
   readonly #noticed = new Set<string>();
   #store: TrackingStore | undefined;
+  /** Open as long as the drain is; calls on one store run in order, so reads may share it. */
+  #drainStore: TrackingStore | undefined;
   #revisionOf: (() => string) | undefined;
 
   /** `undefined` while another process has the journal, or where its header cannot be read. */
@@ -170,8 +175,12 @@ export class Recording {
       folder: this.#options.folder,
       writer: this.#writer,
       guardAttempt: this.#options.isReplay ?? false,
+      // A sample a second is one commit a second; whoever waits for the store is not kept waiting by this.
+      paceMs: drainPaceMs,
+      cursorIntervalMs,
       openStore: async () => {
         const store = await openTrackingStore(this.header.trackingUri, { mode: "write", busyTimeoutMs });
+        this.#drainStore = store;
         this.#revisionOf = hasRevision(store) ? () => store.revision() : undefined;
         return store;
       },
@@ -221,6 +230,7 @@ export class Recording {
   }
 
   async #openStore(): Promise<TrackingStore> {
+    if (this.#drainStore !== undefined) return this.#drainStore;
     this.#store ??= await openTrackingStore(this.header.trackingUri, { mode: "read", busyTimeoutMs });
     return this.#store;
   }

@@ -22,6 +22,7 @@ export interface RunSessionOptions extends RecordingOptions {
 }
 
 const heartbeatMs = 30_000;
+const processTagAfterMs = 1000;
 const socketIdleMs = 50;
 const untouchedSocketIdleMs = 2;
 
@@ -40,6 +41,7 @@ export class RunSession {
   #command: ProcessIdentity | undefined;
   #description: Promise<void> = Promise.resolve();
   #heartbeat: NodeJS.Timeout | undefined;
+  #processTimer: NodeJS.Timeout | undefined;
   #hasConnections = false;
 
   /** `undefined` while another process has the journal. */
@@ -91,6 +93,11 @@ export class RunSession {
     if (console.kind === "none" && console.reason !== undefined) {
       this.recording.notice("console", `console output is not recorded: ${console.reason}`);
     }
+    // A run of a moment needs no tag that its end would remove again; until then its journal tells who is alive.
+    this.#processTimer = setTimeout(() => this.#writeProcesses(command), processTagAfterMs).unref();
+  }
+
+  #writeProcesses(command: ProcessIdentity): void {
     const { place, wrapper } = this.recording.header;
     const recorder = { pid: process.pid, startTicks: readStartTicks(process.pid) ?? 0 };
     this.recording.logTags([
@@ -102,6 +109,7 @@ export class RunSession {
   /** Takes in what is still on its way and writes how the attempt ended; the last thing written is the final status. */
   async end(end: OutcomeRecord | MissingOutcome): Promise<void> {
     clearInterval(this.#heartbeat);
+    clearTimeout(this.#processTimer);
     const stopped = this.#monitor?.stop();
     await this.takeIn();
     await this.storeConsole();

@@ -1,13 +1,14 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
 import { readProcessState } from "./process-state.ts";
+import { monotonicMs } from "../util/monotonic.ts";
 
 /**
  * A tiny process beside the command, in the same group and with nothing caught: whatever signal the whole group gets kills it.
  * It ends by itself when the wrapper is gone, since its stdin ends then.
  */
 export class Canary {
-  /** `performance.now()`. */
+  /** By `monotonicMs()`. */
   readonly bornAt: number;
   /** Set once it has died of a signal. */
   death: { readonly signal: NodeJS.Signals; readonly at: number } | undefined;
@@ -15,9 +16,9 @@ export class Canary {
 
   private constructor(process: ChildProcess, onDeath: (canary: Canary) => void) {
     this.#process = process;
-    this.bornAt = performance.now();
+    this.bornAt = monotonicMs();
     process.on("exit", (_code, signal) => {
-      if (signal !== null) this.death = { signal, at: performance.now() };
+      if (signal !== null) this.death = { signal, at: monotonicMs() };
       onDeath(this);
     });
   }

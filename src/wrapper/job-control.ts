@@ -1,5 +1,6 @@
 import { isStopped } from "./process-state.ts";
 import type { SignalRelay, SignalTarget } from "./signals.ts";
+import { monotonicMs } from "../util/monotonic.ts";
 
 /** How long a ^Z may need to reach the rest of the group. */
 const groupSpreadMs = 5;
@@ -16,12 +17,12 @@ export function followStops(target: SignalTarget, relay: SignalRelay): () => voi
   let timer: NodeJS.Timeout | undefined;
 
   const stopWithCommand = (delayMs: number): void => {
-    const armedAt = performance.now();
+    const armedAt = monotonicMs();
     timer ??= setTimeout(() => {
       timer = undefined;
       if (!isStopped(target.pid)) return;
       // So late only because this process was stopped itself meanwhile: whoever has let it go on may just be about to wake the command.
-      if (performance.now() - armedAt > delayMs + overdueMs) stopWithCommand(stoppedForMs);
+      if (monotonicMs() - armedAt > delayMs + overdueMs) stopWithCommand(stoppedForMs);
       else process.kill(process.pid, "SIGSTOP");
     }, delayMs);
   };

@@ -3,6 +3,7 @@ import { constants as osConstants } from "node:os";
 import { readStat } from "../util/proc.ts";
 import { Canary } from "./canary.ts";
 import { bitOf, type ProcessState, readProcessState } from "./process-state.ts";
+import { monotonicMs } from "../util/monotonic.ts";
 
 /** The command as signals see it. */
 export interface SignalTarget {
@@ -134,7 +135,7 @@ export class SignalRelay {
   #judge(signal: NodeJS.Signals): Promise<boolean> {
     const last = this.#lastVerdict;
     const canary = this.#canary;
-    const isTooYoung = canary !== undefined && performance.now() - canary.bornAt < tooYoungMs;
+    const isTooYoung = canary !== undefined && monotonicMs() - canary.bornAt < tooYoungMs;
     // Two signals within a few ms: the canary that could tell about the second one had not hatched when it was sent.
     if (isTooYoung && last?.signal === signal) return last.isGroupWide;
     const isGroupWide = this.#takeRecentDeath(signal) ? Promise.resolve(true) : this.#watch(canary, signal);
@@ -146,11 +147,11 @@ export class SignalRelay {
     if (canary === undefined) return Promise.resolve(isFromTerminal(signal));
     // Renewed before the old one is judged, so that the next signal finds one.
     this.#hatch();
-    const deadline = performance.now() + groupSpreadMs;
+    const deadline = monotonicMs() + groupSpreadMs;
     return new Promise((resolve) => {
       const look = (): void => {
         const isHit = canary.isHit();
-        if (!isHit && performance.now() < deadline) {
+        if (!isHit && monotonicMs() < deadline) {
           setTimeout(look, 2);
           return;
         }
@@ -162,7 +163,7 @@ export class SignalRelay {
   }
 
   #takeRecentDeath(signal: NodeJS.Signals): boolean {
-    const since = performance.now() - recentDeathMs;
+    const since = monotonicMs() - recentDeathMs;
     while (this.#deaths[0] !== undefined && this.#deaths[0].at < since) this.#deaths.shift();
     const index = this.#deaths.findIndex((death) => death.signal === signal);
     if (index >= 0) this.#deaths.splice(index, 1);

@@ -6,17 +6,20 @@ import {
   truncateTagValue,
 } from "../../entities/validation.ts";
 import { StoreError, TrackError, UsageError } from "../../errors.ts";
+import { journalRoots } from "../../client/journal-folder.ts";
 import { sourceTags } from "../../provenance/source-tags.ts";
 import { userName } from "../../provenance/user.ts";
 import type { RunOptions } from "../../settings/run-options.ts";
 import { resolveRunSettings, type RunSettings } from "../../settings/run-settings.ts";
 import { type Environment, variable } from "../../settings/tracking-uri.ts";
 import { messageOf } from "../../util/error-code.ts";
+import { findLiveJournal } from "../../recorder/dead-journals.ts";
 import { readPlace } from "../../util/proc.ts";
 import { runLiveness } from "../../wire/run-processes.ts";
 import { becomeCommand } from "../../wrapper/become-command.ts";
 import { type LaunchNotes, readLaunchNotes } from "../../wrapper/launch-notes.ts";
 import type { Context } from "../context.ts";
+import { journalPlaces } from "../launch/journal-places.ts";
 import { launchRun } from "../launch/launch-run.ts";
 import { preflight, type Preflight } from "../launch/preflight.ts";
 import { recordableOptions } from "../launch/recorded-options.ts";
@@ -63,7 +66,7 @@ async function launch(context: Context, request: RunRequest, notes: LaunchNotes)
   checkNames(settings);
   const isParentGiven = options.parentRunId !== undefined;
   const found = await preflight({ settings, isParentGiven, ...(known !== undefined && { known }) });
-  if (!request.force) refuseLiveRun(found);
+  if (!request.force) refuseLiveRun(found, journalRoots(journalPlaces(settings.trackingUri, notes.environment)));
   return await launchRun(context, {
     settings,
     preflight: found,
@@ -99,8 +102,11 @@ function checkNames(settings: RunSettings): void {
   }
 }
 
-function refuseLiveRun({ run: found }: Preflight): void {
-  if (found === undefined || found.info.status !== "RUNNING" || runLiveness(found, readPlace()) !== "alive") return;
+/** In its first second a run has no tag yet that tells its processes: its journal does. */
+function refuseLiveRun({ run: found }: Preflight, roots: readonly string[]): void {
+  if (found === undefined || found.info.status !== "RUNNING") return;
+  const here = readPlace();
+  if (runLiveness(found, here) !== "alive" && findLiveJournal(roots, here, found.info.runId) === undefined) return;
   throw new UsageError(`run ${found.info.runId} is alive right now`, {
     exitCode: 125,
     hint: `track resume --force ${found.info.runId.slice(0, 8)}, or wait until it has ended`,

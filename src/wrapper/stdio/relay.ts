@@ -3,6 +3,7 @@ import type { Output, WriteResult } from "./output.ts";
 import type { CaptureChannel } from "./plan-capture.ts";
 import type { Spool } from "./spool.ts";
 import { NewlineUnmapper } from "./unmap-newlines.ts";
+import { monotonicMs } from "../../util/monotonic.ts";
 
 export interface RelayOptions {
   readonly kind: CaptureChannel["kind"];
@@ -55,10 +56,10 @@ export class Relay {
    */
   async drain(): Promise<boolean> {
     const startBytes = this.#totalBytes;
-    let openSince = performance.now();
+    let openSince = monotonicMs();
     while (!this.#isDone()) {
       await this.#nextLook();
-      const now = performance.now();
+      const now = monotonicMs();
       // A reader that is slow holds up the command itself, too, when it runs bare.
       if (this.#isPaused()) openSince = now;
       const isSilent = now - this.#lastChunkAt > silenceMs;
@@ -92,7 +93,7 @@ export class Relay {
   }
 
   #receive(chunk: Buffer): void {
-    this.#lastChunkAt = performance.now();
+    this.#lastChunkAt = monotonicMs();
     this.#totalBytes += chunk.length;
     if (this.#unmapper === undefined) this.#pass(chunk);
     else this.#unmapper.push(chunk);
