@@ -129,6 +129,12 @@ export class Recorder {
     const stored = session.recording.flush("store");
     await this.#untilStoredOrLeft(session, stored);
     clearInterval(progress);
+    // A process that has outlived the command may have said something while the store was waited for. Once the wrapper has
+    // ended, others may write to the same files.
+    if (session.hasMoreConsole()) {
+      await session.storeConsole();
+      await session.recording.settle(leftoverPollMs);
+    }
     this.#options.tell({ type: "done", summary: await session.summary(end) });
     await this.#stayForLeftovers(session);
     await session.close();
@@ -154,17 +160,13 @@ export class Recorder {
     }
   }
 
-  /** Takes in what is said by processes that outlive the command, until the last of them is gone. */
   async #stayForLeftovers(session: RunSession): Promise<void> {
-    const hasLeftovers = this.#leftovers(session).length > 0;
-    if (hasLeftovers) {
-      session.keepListening();
-      do await sleep(leftoverPollMs);
-      while (this.#leftovers(session).length > 0);
-    }
-    // One that ended before it was looked for may have said something as well, while the store was waited for.
+    if (this.#leftovers(session).length === 0) return;
+    session.keepListening();
+    do await sleep(leftoverPollMs);
+    while (this.#leftovers(session).length > 0);
     await session.takeIn();
-    if (hasLeftovers || session.hasMoreConsole()) await session.storeConsole();
+    await session.storeConsole();
     await session.recording.settle(leftoverPollMs);
   }
 

@@ -37,9 +37,10 @@ const everyByte = Buffer.concat([
 ]);
 
 describe("console output", () => {
-  /** Leaves a process behind that says one thing more, once it is let. */
-  const leaver =
-    "echo first; (while [ ! -e go ]; do sleep 0.02; done; echo late) & while [ ! -e end ]; do sleep 0.02; done; exit 0";
+  /** Leaves a process behind that says something once it is let, and ends once it is let. */
+  const leaver = `echo first
+(while [ ! -e go ]; do sleep 0.02; done; echo late; echo late=1 >> "$TRACK_LOG"; while [ ! -e bye ]; do sleep 0.02; done) &
+while [ ! -e end ]; do sleep 0.02; done; exit 0`;
 
   const show = "track run --quiet -- sh -c 'cat bytes; cat bytes >&2'";
 
@@ -105,6 +106,9 @@ describe("console output", () => {
     await started.finished;
     expect(artifact(await rig.run(), "console/attempt-1.log").toString()).toBe("first\n");
     writeFileSync(join(rig.cwd, "go"), "");
+    const hasMetric = async () => (await rig.run()).data.metrics.some(({ key }) => key === "late");
+    await waitFor(hasMetric, { what: "the recorder listens on" });
+    writeFileSync(join(rig.cwd, "bye"), "");
     await waitFor(() => rig.journalNames().length === 0, { what: "the recorder has ended" });
     expect(artifact(await rig.run(), "console/attempt-1.log").toString()).toBe("first\nlate\n");
   });
@@ -126,8 +130,10 @@ describe("console output", () => {
     await waitFor(() => readdirSync(spool).some((name) => /^console-.*\.log$/u.test(name)), {
       what: "the log is taken",
     });
+    writeFileSync(join(rig.cwd, "bye"), "");
     writeFileSync(join(rig.cwd, "go"), "");
     await started.finished;
+    appendFileSync(join(rig.cwd, "out"), "somebody else's\n");
     await waitFor(() => rig.journalNames().length === 0, { what: "the recorder has ended" });
     const late = (await rig.runs()).find(({ info }) => info.runName === "late");
     const lines = late && artifact(late, "console/attempt-1.log").toString().split("\n");
