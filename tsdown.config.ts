@@ -11,10 +11,13 @@ const lazyBuiltins = {
       /^import (?:(\w+)(?:, )?)?(?:\* as (\w+)|\{([^}]*)\})? ?from "(node:[\w/]+)";$/gmu,
       (_, whole: string | undefined, star: string | undefined, names: string | undefined, module: string) => {
         const targets = [whole, star, names === undefined ? undefined : `{${names.replaceAll(" as ", ": ")}}`];
-        return targets
-          .filter((target) => target !== undefined)
-          .map((target) => `const ${target} = process.getBuiltinModule("${module}");`)
-          .join("\n");
+        return (
+          targets
+            .filter((target) => target !== undefined)
+            // Some code imports `process` itself under that very name.
+            .map((target) => `const ${target} = globalThis.process.getBuiltinModule("${module}");`)
+            .join("\n")
+        );
       },
     ),
 };
