@@ -52,8 +52,8 @@ export default defineConfig([
   // The program that main starts for a run.
   {
     ...shared,
-    entry: { recorder: "src/recorder/boot.ts" },
+    entry: { recorder: "src/recorder/recorder-main.ts" },
     clean: false,
-    outputOptions: startOf("record", /\/src\/(?:recorder\/recorder-main|store\/sqlite\/sqlite-store)\.ts$/u),
+    outputOptions: { codeSplitting: false },
   },
 ]);

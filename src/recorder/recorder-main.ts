@@ -10,6 +10,7 @@ import { Recorder } from "./recorder.ts";
 function main(): void {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) process.on(signal, () => {});
   closeForeignDescriptors(process.argv.slice(2));
+  delete process.env["NODE_COMPILE_CACHE"];
   const recorder = new Recorder({
     env: process.env,
     tell: (message: RecorderMessage) => {

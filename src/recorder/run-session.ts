@@ -169,11 +169,10 @@ export class RunSession {
     };
   }
 
-  /** Ends listening and the journal's session. */
+  /** Takes in what was said since, and ends listening and the journal's session. */
   async close(): Promise<void> {
+    await this.takeIn();
     this.#socket.close();
-    await this.#appendFile.finish();
-    this.#handler.batchEnd();
     await this.recording.close();
   }
 

@@ -39,7 +39,7 @@ export function readLaunchNotes(env: Readonly<Record<string, string | undefined>
 function readEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
   const environment: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
-    if (value === undefined) continue;
+    if (value === undefined || (name === "NODE_COMPILE_CACHE" && `${prefix}CACHE` in env)) continue;
     if (!name.startsWith(prefix)) environment[name] = value;
     else if (name.startsWith(asidePrefix)) environment[name.slice(asidePrefix.length)] = value;
   }
