@@ -47,7 +47,10 @@ function bindIn(base: string): LoggingServer {
   const server = createServer({ pauseOnConnect: true }, (socket) => receive(socket));
   server.on("error", () => {});
   server.listen(path);
-  if (!isSocket(path)) throw new Error(`cannot listen on ${path}`);
+  if (!isSocket(path)) {
+    rmSync(folder, { recursive: true });
+    throw new Error(`cannot listen on ${path}`);
+  }
   chmodSync(path, 0o600);
   server.unref();
   return {

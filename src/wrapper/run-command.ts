@@ -51,6 +51,9 @@ export interface RunCommandResult {
 
 const timeoutExitCode = 124;
 
+/** How the recorder's words begin as well: a full disk is told once. */
+const journalTrouble = "the journal cannot be written";
+
 /** Node's timers hold no more than 24.8 days, and fire at once beyond. */
 const longestTimerMs = 2 ** 31 - 1;
 
@@ -157,7 +160,8 @@ class CommandRun {
   }
 
   #notice(text: string): void {
-    if (this.#notices.at(-1) === text) return;
+    const isKnown = (told: string): boolean => told.startsWith(journalTrouble) && text.startsWith(journalTrouble);
+    if (this.#notices.at(-1) === text || this.#notices.some(isKnown)) return;
     this.#notices.push(text);
     this.#request.say(text);
   }
@@ -190,8 +194,8 @@ class CommandRun {
     if (this.#request.journalFolder === undefined) return;
     try {
       writePrivate(this.#request.journalFolder, name, JSON.stringify(content));
-    } catch {
-      // A full disk here is told by the recorder, which has the same trouble.
+    } catch (error) {
+      this.#notice(`${journalTrouble}: ${messageOf(error)}`);
     }
   }
 

@@ -41,8 +41,10 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
     if (!settings.quiet) context.io.say(text);
   };
   const { header, journal, logging } = prepare(context, request, say);
-  if (preflight.fault !== undefined) say(faultLine(preflight, preflight.fault));
-  if (journal !== undefined) say(announcement(header, preflight, context.io.isErrTerminal));
+  if (journal !== undefined) {
+    if (preflight.fault !== undefined) say(faultLine(preflight, preflight.fault));
+    say(announcement(header, preflight, context.io.isErrTerminal));
+  }
   const result = await runCommand({
     argv: command,
     ...(request.isElsewhere && { cwd: request.cwd }),
