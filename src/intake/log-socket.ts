@@ -2,6 +2,7 @@ import type { Server, Socket } from "node:net";
 import { messageOf } from "../util/error-code.ts";
 import type { IntakeHandler } from "./intake-handler.ts";
 import { LogConnection } from "./log-connection.ts";
+import { monotonicMs } from "../util/monotonic.ts";
 
 export interface LogSocketOptions {
   /** A client that takes none of its replies for this long is closed; default 30 s. */
@@ -69,13 +70,13 @@ export class LogSocketServer implements Disposable {
   /** Takes in what clients have said until nothing came for `idleMs`, or `limitMs` are over; goes on serving. */
   async settle(idleMs = 50, limitMs = 10_000): Promise<void> {
     this.resume();
-    const end = performance.now() + limitMs;
+    const end = monotonicMs() + limitMs;
     for (;;) {
       const before = this.#activity;
       const mark = this.#isBusy();
       await pollAfter(idleMs);
       const isIdle = this.#activity === before && !mark && !this.#isBusy();
-      if (isIdle || performance.now() >= end) break;
+      if (isIdle || monotonicMs() >= end) break;
     }
   }
 

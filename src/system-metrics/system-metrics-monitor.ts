@@ -13,6 +13,7 @@ import { MetricSummary, type SystemMetricsSummary } from "./metric-summary.ts";
 import { NetworkSource } from "./network-source.ts";
 import { ProcessTreeSource } from "./process-tree-source.ts";
 import { SamplingSchedule } from "./sampling-schedule.ts";
+import { monotonicMs } from "../util/monotonic.ts";
 
 export interface SystemMetricsMonitorOptions {
   readonly sink: LogSink;
@@ -66,7 +67,7 @@ export class SystemMetricsMonitor {
 
   constructor(options: SystemMetricsMonitorOptions) {
     this.#options = options;
-    this.#monotonic = options.monotonic ?? (() => performance.now());
+    this.#monotonic = options.monotonic ?? (() => monotonicMs());
     this.#prefix = options.nodeId ? `${options.nodeId}/` : "";
     this.#step = options.firstStep;
   }

@@ -14,6 +14,7 @@ import {
   tableFaultError,
 } from "./database-tables.ts";
 import { isBusy, isRecoveryNeeded, toStoreError } from "./sqlite-errors.ts";
+import { monotonicMs } from "../../util/monotonic.ts";
 
 /** A lock is waited for in slices: SQLite blocks the whole thread for one, then the event loop gets its turn. */
 const blockingWaitMs = 40;
@@ -175,7 +176,7 @@ export class SqliteConnection {
   }
 
   async #transactUnchecked<Result>(body: (db: DatabaseSync) => Result): Promise<Result> {
-    const deadline = performance.now() + this.#options.busyTimeoutMs;
+    const deadline = monotonicMs() + this.#options.busyTimeoutMs;
     await this.#retryWhileBusy(() => this.#db.exec("BEGIN IMMEDIATE"), deadline);
     try {
       const result = body(this.#db);
@@ -190,14 +191,14 @@ export class SqliteConnection {
 
   async #retryWhileBusy<Result>(
     attempt: () => Result,
-    deadline: number = performance.now() + this.#options.busyTimeoutMs,
+    deadline: number = monotonicMs() + this.#options.busyTimeoutMs,
   ): Promise<Result> {
     for (;;) {
       try {
         return attempt();
       } catch (error) {
         if (isRecoveryNeeded(error) && this.#access === "read") this.#reopenForRecovery();
-        else if (!isBusy(error) || performance.now() >= deadline) throw error;
+        else if (!isBusy(error) || monotonicMs() >= deadline) throw error;
       }
       await sleep(pauseMs);
     }
