@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, lstatSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { messageOf } from "../util/error-code.ts";
@@ -48,7 +48,8 @@ function bindIn(base: string): LoggingServer {
   server.on("error", () => {});
   server.listen(path);
   if (!isSocket(path)) {
-    rmSync(folder, { recursive: true });
+    // Empty, and rmSync would want one of the descriptors that may be what is lacking.
+    rmdirSync(folder);
     throw new Error(`cannot listen on ${path}`);
   }
   chmodSync(path, 0o600);

@@ -46,10 +46,14 @@ export class RecorderProcess {
 
   /** Starts the recorder; what was said before is repeated to every later one. */
   start(): void {
+    if (this.#isDone) return;
     try {
       this.#spawn();
     } catch {
-      // No process could be made (EAGAIN, ENOMEM, EMFILE): counts as one failure of the recorder.
+      // No process could be made, or nothing sent to it (EAGAIN, ENOMEM, EMFILE): one failure of the recorder, not a second at its end.
+      const half = this.#process;
+      this.#process = undefined;
+      half?.kill("SIGKILL");
       this.#fail();
     }
     this.#watch ??= setInterval(() => this.#countSilence(), 1000).unref();
