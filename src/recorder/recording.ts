@@ -27,7 +27,7 @@ export interface RecordingOptions {
 
 /** A locked database must not block the event loop: the drain waits by itself. */
 const busyTimeoutMs = 100;
-/** What is still in the journal at the end waits no longer for a store: a later command brings it home. */
+/** What was said last waits no longer for the store: a later command brings it home, which waits for nothing here. */
 const lastEntriesMs = 2000;
 const drainPaceMs = 1000;
 /** A cursor that is behind costs a replay of what is stored already, which changes nothing. */
@@ -156,11 +156,16 @@ export class Recording {
   async close(): Promise<void> {
     this.live.commit();
     await this.#writer.close().catch((error: unknown) => this.notice("journal", String(error)));
-    const isDone = (await within(this.#drain.idle(), lastEntriesMs)) && (await within(this.#drain.finish(), 30_000));
+    const isDone = (await this.#isDrained()) && (await within(this.#drain.finish(), 30_000));
     if (!isDone) await this.#drain.stop();
     await this.#closeStore();
     if (isDone && this.refusedEntries === 0) rmSync(this.#options.folder, { recursive: true, force: true });
     await this.#claim.release();
+  }
+
+  async #isDrained(): Promise<boolean> {
+    if (this.pendingEntries === 0) return true;
+    return this.#options.isReplay !== true && (await within(this.#drain.idle(), lastEntriesMs));
   }
 
   #append(operation: StoreOperation, logOffset?: number): void {

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { type Finished, type Started, type TrackRig, waitFor } from "./rig.ts";
@@ -42,7 +42,8 @@ export class OpenRun {
 
   /** The command exits with this code; resolves once `track` has ended. */
   async end(exitCode = 0): Promise<Finished> {
-    writeFileSync(join(this.#rig.cwd, "end"), String(exitCode));
+    writeFileSync(join(this.#rig.cwd, "end.new"), String(exitCode));
+    renameSync(join(this.#rig.cwd, "end.new"), join(this.#rig.cwd, "end"));
     return await this.started.finished;
   }
 }

@@ -138,6 +138,7 @@ while [ ! -e end ]; do sleep 0.02; done; exit 0`;
     const late = (await rig.runs()).find(({ info }) => info.runName === "late");
     const lines = late && artifact(late, "console/attempt-1.log").toString().split("\n");
     expect(lines?.filter((line) => line !== "" && !line.startsWith("track: "))).toEqual(["first", "late"]);
+    expect(late?.data.metrics).toContainEqual(expect.objectContaining({ key: "late", value: 1 }));
   });
 });
 
@@ -590,6 +591,7 @@ describe("looking at real runs", () => {
     const run = await OpenRun.start(rig);
     using speaker = await run.connect();
     await speaker.ask({ flush: "store", id: 1 });
+    await waitFor(async () => tagsOf(await rig.run())["track.process"], { what: "its processes are named" });
     const refused = await rig.track(["rm", run.runId]);
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(/--force/u);
