@@ -13,7 +13,7 @@ import {
   readSchemaVersion,
   tableFaultError,
 } from "./database-tables.ts";
-import { isBusy, isRecoveryNeeded, toStoreError } from "./sqlite-errors.ts";
+import { isBusy, isRecoveryNeeded, primaryCode, sqliteCodes, toStoreError } from "./sqlite-errors.ts";
 import { monotonicMs } from "../../util/monotonic.ts";
 
 /** A lock is waited for in slices: SQLite blocks the whole thread for one, then the event loop gets its turn. */
@@ -94,6 +94,8 @@ export class SqliteConnection {
         if (!this.#isClosed) await this.#followFile();
         return await work();
       } catch (error) {
+        // A file that could not be written when it was opened stays so for this connection: the next use opens it anew.
+        if (primaryCode(error) === sqliteCodes.readOnly && this.#db.isOpen) this.#db.close();
         throw toStoreError(error, this.#path);
       }
     });
