@@ -1,7 +1,7 @@
 import { appendFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { hasCode, messageOf } from "../util/error-code.ts";
-import { isThere } from "../util/files.ts";
+import { makeFolders } from "../util/make-folders.ts";
 import { randomHex } from "../util/ids.ts";
 import { journalFiles, type JournalHeader } from "../wire/journal-header.ts";
 
@@ -45,23 +45,11 @@ export function createJournalFolder(
 }
 
 function createIn(root: string, header: JournalHeader): string {
-  makeFolders(root);
+  makeFolders(root, 0o700);
   const folder = makeFolder(root, `${header.runId}-${header.attempt}`);
   writePrivate(folder, journalFiles.header, JSON.stringify(header));
   appendFileSync(join(folder, journalFiles.appendFile), "", { mode: 0o600 });
   return folder;
-}
-
-/** Node's own `recursive` never returns where a folder cannot be made for ENOENT, as below /proc. */
-function makeFolders(path: string): void {
-  if (isThere(path)) return;
-  makeFolders(dirname(path));
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    // Another start may have made it meanwhile.
-    if (!hasCode(error, "EEXIST")) throw error;
-  }
 }
 
 function makeFolder(root: string, name: string): string {

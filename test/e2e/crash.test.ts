@@ -62,7 +62,7 @@ describe("kill -9", () => {
       'i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo "n=$i step=$i" >> "$TRACK_LOG"; [ $i = 500 ] && touch half; done; while [ ! -e killed ]; do sleep 0.02; done; echo "last=1" >> "$TRACK_LOG"';
     const started = rig.start(["run", "--", "sh", "-c", script]);
     await waitFor(() => existsSync(join(rig.cwd, "half")));
-    const first = (await waitFor(() => recorderPids(rig)[0])) as number;
+    const first = await waitFor(() => recorderPids(rig)[0]);
     process.kill(first, "SIGKILL");
     await waitFor(() => recorderPids(rig).some((pid) => pid !== first), { what: "another recorder" });
     appendFileSync(join(rig.cwd, "killed"), "");
@@ -85,7 +85,7 @@ describe("kill -9", () => {
       "-c",
       "while [ ! -e go ]; do sleep 0.05; done; echo x=1 >> $TRACK_LOG",
     ]);
-    const first = (await waitFor(() => recorderPids(rig)[0])) as number;
+    const first = await waitFor(() => recorderPids(rig)[0]);
     await waitFor(() => existsSync(join(rig.cwd, "mlflow.db")));
     process.kill(first, "SIGSTOP");
     await waitFor(() => recorderPids(rig).some((pid) => pid !== first), {

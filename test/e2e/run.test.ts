@@ -257,7 +257,7 @@ describe("track run", () => {
     expect(all.map((done) => done.code)).toEqual(Array(8).fill(0));
     await waitFor(() => rig.journalNames().length === 0, { what: "all journals are drained" });
     const runs = await rig.runs();
-    expect(runs.map((run) => paramsOf(run)["n"]).sort()).toEqual(["0", "1", "2", "3", "4", "5", "6", "7"]);
+    expect(new Set(runs.map((run) => paramsOf(run)["n"]))).toEqual(new Set(["0", "1", "2", "3", "4", "5", "6", "7"]));
     await using store = await rig.openStore();
     for (const run of runs) {
       expect(run.info.status).toBe("FINISHED");

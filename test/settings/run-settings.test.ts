@@ -3,7 +3,8 @@ import type { RunOptions } from "../../src/settings/run-options.ts";
 import { resolveRunSettings } from "../../src/settings/run-settings.ts";
 
 const typed = (options: Partial<RunOptions> = {}): RunOptions => ({ tags: [], params: [], ...options });
-const resolve = (options: Partial<RunOptions>, env: Record<string, string>) => resolveRunSettings(typed(options), env, "/w");
+const resolve = (options: Partial<RunOptions>, env: Record<string, string>) =>
+  resolveRunSettings(typed(options), env, "/w");
 
 describe("which experiment", () => {
   test.each([
@@ -12,8 +13,18 @@ describe("which experiment", () => {
     ["id option over name variable", { experimentId: "3" }, { MLFLOW_EXPERIMENT_NAME: "b" }, { experimentId: "3" }],
     ["name variable", {}, { MLFLOW_EXPERIMENT_NAME: "b" }, { experimentName: "b" }],
     ["id variable", {}, { MLFLOW_EXPERIMENT_ID: "7" }, { experimentId: "7" }],
-    ["an empty variable is not set", {}, { MLFLOW_EXPERIMENT_NAME: "", MLFLOW_EXPERIMENT_ID: "7" }, { experimentId: "7" }],
-    ["inside a run its id is the default", {}, { TRACK_RUN_ID: "f".repeat(32), MLFLOW_EXPERIMENT_ID: "7" }, { experimentId: "7" }],
+    [
+      "an empty variable is not set",
+      {},
+      { MLFLOW_EXPERIMENT_NAME: "", MLFLOW_EXPERIMENT_ID: "7" },
+      { experimentId: "7" },
+    ],
+    [
+      "inside a run its id is the default",
+      {},
+      { TRACK_RUN_ID: "f".repeat(32), MLFLOW_EXPERIMENT_ID: "7" },
+      { experimentId: "7" },
+    ],
   ])("%s", (_, options, env, experiment) => {
     expect(resolve(options, env).experiment).toEqual(experiment);
   });
@@ -69,7 +80,9 @@ describe("system metrics", () => {
 });
 
 test("a description twice is a mistake", () => {
-  expect(() => resolve({ description: "x", tags: [["mlflow.note.content", "y"]] }, {})).toThrow(/description is given twice/u);
+  expect(() => resolve({ description: "x", tags: [["mlflow.note.content", "y"]] }, {})).toThrow(
+    /description is given twice/u,
+  );
 });
 
 test.each([

@@ -3,7 +3,11 @@ import type { ProcessOutcome } from "../../src/entities/process-outcome.ts";
 import { finalStatus } from "../../src/wire/final-status.ts";
 
 const exited = (exitCode: number): ProcessOutcome => ({ kind: "exited", exitCode });
-const signalled = (signal: string, signalNumber: number): ProcessOutcome => ({ kind: "signalled", signal, signalNumber });
+const signalled = (signal: string, signalNumber: number): ProcessOutcome => ({
+  kind: "signalled",
+  signal,
+  signalNumber,
+});
 const end = (outcome: ProcessOutcome, more: { timedOut?: boolean; oomKilled?: boolean } = {}) => ({
   outcome,
   endTime: 1,
@@ -31,10 +35,25 @@ const rows: readonly [string, Parameters<typeof finalStatus>[0], string, Record<
   ["KILL", end(signalled("SIGKILL", 9)), "KILLED", { exit_code: "137", signal: "SIGKILL", end_reason: "killed" }],
   ["PIPE", end(signalled("SIGPIPE", 13)), "KILLED", { exit_code: "141", signal: "SIGPIPE", end_reason: "pipe" }],
   ["USR1", end(signalled("SIGUSR1", 10)), "KILLED", { exit_code: "138", signal: "SIGUSR1", end_reason: "signal" }],
-  ["KILL by OOM", end(signalled("SIGKILL", 9), { oomKilled: true }), "KILLED", { exit_code: "137", signal: "SIGKILL", end_reason: "oom" }],
-  ["not found", end({ kind: "spawn-failed", exitCode: 127, message: "" }), "FAILED", { exit_code: "127", end_reason: "spawn" }],
+  [
+    "KILL by OOM",
+    end(signalled("SIGKILL", 9), { oomKilled: true }),
+    "KILLED",
+    { exit_code: "137", signal: "SIGKILL", end_reason: "oom" },
+  ],
+  [
+    "not found",
+    end({ kind: "spawn-failed", exitCode: 127, message: "" }),
+    "FAILED",
+    { exit_code: "127", end_reason: "spawn" },
+  ],
   ["timeout, exit 0", end(exited(0), { timedOut: true }), "KILLED", { exit_code: "0", end_reason: "timeout" }],
-  ["timeout, TERM", end(signalled("SIGTERM", 15), { timedOut: true }), "KILLED", { exit_code: "143", signal: "SIGTERM", end_reason: "timeout" }],
+  [
+    "timeout, TERM",
+    end(signalled("SIGTERM", 15), { timedOut: true }),
+    "KILLED",
+    { exit_code: "143", signal: "SIGTERM", end_reason: "timeout" },
+  ],
   ["wrapper killed", { missing: "killed" }, "KILLED", { end_reason: "killed" }],
   ["both killed", { missing: "lost" }, "KILLED", { end_reason: "lost" }],
 ];

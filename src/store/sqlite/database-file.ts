@@ -1,8 +1,9 @@
-import { mkdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { doesNotExist, StoreError } from "../../errors.ts";
 import { messageOf } from "../../util/error-code.ts";
+import { makeFolders } from "../../util/make-folders.ts";
 
 /** How a database file is opened; `recover` may roll back a dead writer's journal, and is read-only beyond that. */
 export type FileAccess = "read" | "write" | "recover";
@@ -21,7 +22,7 @@ export function prepareDatabasePath(path: string, access: FileAccess): void {
     if (stats !== undefined) throw notAFile(path, stats.isDirectory() ? "is a folder" : "is not a regular file");
     if (!isFolderOrNothing(dirname(path))) throw notAFile(path, "lies below something that is not a folder");
     if (access !== "write") throw doesNotExist(`no such database: ${path}`);
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolders(dirname(path));
   } catch (error) {
     if (error instanceof StoreError || !hasSystemCode(error)) throw error;
     throw new StoreError("TEMPORARILY_UNAVAILABLE", `cannot reach the database: ${messageOf(error)}`, { cause: error });
