@@ -1,0 +1,105 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Recording } from "../../src/recorder/recording.ts";
+import { openTrackingStore } from "../../src/store/open-store.ts";
+import { newRunId } from "../../src/util/ids.ts";
+import { readPlace } from "../../src/util/proc.ts";
+import type { JournalHeader } from "../../src/wire/journal-header.ts";
+
+let root: string;
+let folder: string;
+let header: JournalHeader;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "recording-"));
+  folder = join(root, "journal");
+  mkdirSync(folder);
+  header = {
+    version: 1,
+    trackingUri: `sqlite:///${join(root, "mlflow.db")}`,
+    runId: newRunId(),
+    attempt: 1,
+    isResumed: false,
+    createId: "c",
+    experiment: { experimentId: "0" },
+    runName: "named",
+    userId: "u",
+    startTime: 1,
+    tags: [],
+    staleTags: [],
+    params: [{ key: "cli", value: "1" }],
+    command: ["true"],
+    cwd: root,
+    place: readPlace(),
+    wrapper: { pid: process.pid, startTicks: 0 },
+    survive: false,
+    redact: true,
+    sampling: { enabled: false },
+    consoleLimitBytes: 1e9,
+  };
+  writeFileSync(join(folder, "header.json"), JSON.stringify(header));
+});
+
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+/** `isReplay`: its end waits for nothing. */
+async function open(isReplay = false): Promise<Recording> {
+  const recording = await Recording.open({ folder, env: {}, isReplay, onNotice: () => {}, now: () => 1000 });
+  if (recording === undefined) throw new Error("somebody else has the journal");
+  return recording;
+}
+
+async function storedRun() {
+  await using store = await openTrackingStore(header.trackingUri, { mode: "read" });
+  return await store.getRun(header.runId);
+}
+
+test("what is said last is stored before the journal goes", async () => {
+  const recording = await open();
+  recording.start();
+  await recording.flush("store");
+  recording.live.log({ type: "batch", metrics: [["last", 1]] });
+  await recording.close();
+  expect(existsSync(folder)).toBe(false);
+  const { info, data } = await storedRun();
+  expect(info).toMatchObject({ runName: "named", status: "RUNNING" });
+  expect(data.metrics).toEqual([{ key: "last", value: 1, timestamp: 1000, step: 0 }]);
+  expect(data.params).toEqual([{ key: "cli", value: "1" }]);
+});
+
+test("a session that ends without a drain leaves all to the next, which goes on where it was", async () => {
+  const first = await open(true);
+  first.live.log({ type: "batch", params: [["lr", "0.1"]], metrics: [["system/cpu", 1]], step: 6 });
+  first.live.commit(42);
+  await first.flush("journal");
+  expect(await Recording.open({ folder, env: {}, onNotice: () => {}, now: () => 1 })).toBeUndefined();
+  await first.close();
+  expect([existsSync(folder), existsSync(join(root, "mlflow.db"))]).toEqual([true, false]);
+
+  const second = await open();
+  expect([second.logOffset, second.nextSystemStep, second.isEnded]).toEqual([42, 7, false]);
+  expect(Object.fromEntries(second.live.params)).toEqual({ cli: "1", lr: "0.1" });
+  second.start();
+  await second.close();
+  expect(existsSync(folder)).toBe(false);
+  expect((await storedRun()).data.params.map(({ key }) => key).sort((a, b) => (a < b ? -1 : 1))).toEqual(["cli", "lr"]);
+});
+
+test("each kind of notice is told once, masked", async () => {
+  const told: string[] = [];
+  const env = { API_TOKEN: "s3cr3t-value" };
+  const recording = await Recording.open({
+    folder,
+    env,
+    isReplay: true,
+    onNotice: (text) => told.push(text),
+    now: () => 1,
+  });
+  recording?.notice("a", "first s3cr3t-value");
+  recording?.notice("a", "second");
+  recording?.notice("b", "third");
+  expect(told).toEqual(["first ***", "third"]);
+  await recording?.close();
+});
