@@ -1,7 +1,8 @@
 const bars = "▁▂▃▄▅▆▇█";
 
-/** One bar for each value, scaled from the lowest to the highest; a blank where the value is NaN or infinite. */
+/** One bar for each value, scaled from the lowest to the highest; a blank where the value is NaN or infinite; nothing for a single value. */
 export function formatSparkline(values: readonly number[]): string {
+  if (values.length < 2) return "";
   const finite = values.filter((value) => Number.isFinite(value));
   const low = Math.min(...finite);
   const span = Math.max(...finite) - low;

@@ -96,7 +96,10 @@ function writeFacts(io: Io, list: readonly Fact[]): void {
 /** The user's own first; ours and MLflow's after them. */
 function sortedTags(tags: readonly Tag[]): readonly Tag[] {
   const isOwn = (tag: Tag) => !/^(?:mlflow|track)\./u.test(tag.key);
-  const shown = tags.filter((tag) => !hiddenTags.has(tag.key)).sort((one, other) => (one.key < other.key ? -1 : 1));
+  const isSummary = (tag: Tag) => /^track\.(?:peak|mean)\./u.test(tag.key);
+  const shown = tags
+    .filter((tag) => !hiddenTags.has(tag.key) && !isSummary(tag))
+    .sort((one, other) => (one.key < other.key ? -1 : 1));
   return [...shown.filter(isOwn), ...shown.filter((tag) => !isOwn(tag))];
 }
 

@@ -25,7 +25,11 @@ const failuresAllowed = 3;
 export class RecorderProcess {
   readonly #options: RecorderProcessOptions;
   readonly #said: WrapperMessage[] = [];
+  /** Connections that no recorder has yet. */
   readonly #waiting: Socket[] = [];
+  /** Connections that were handed over; ours stays open until the recorder says that it has its own. */
+  readonly #handed: Socket[] = [];
+  #isReady = false;
   #process: ChildProcess | undefined;
   #watch: NodeJS.Timeout | undefined;
   #silentSeconds = 0;
@@ -67,8 +71,8 @@ export class RecorderProcess {
   /** Passes on a connection that this process's copy of the server accepted. */
   handConnection(socket: Socket): void {
     if (this.isGivenUp) socket.destroy();
-    else if (this.#process === undefined) this.#waiting.push(socket);
-    else this.#send({ type: "connection" }, socket);
+    else if (this.#isReady) this.#hand(socket);
+    else this.#waiting.push(socket);
   }
 
   /** No further restarts: all is stored, or the starter is leaving. */
@@ -93,18 +97,29 @@ export class RecorderProcess {
     child.unref();
     this.#send(this.#options.hello, this.#options.server);
     for (const message of this.#said) this.#send(message);
-    for (const socket of this.#waiting.splice(0)) this.#send({ type: "connection" }, socket);
+  }
+
+  #hand(socket: Socket): void {
+    this.#handed.push(socket);
+    this.#send({ type: "connection" }, socket);
   }
 
   #hear(child: ChildProcess, message: RecorderMessage): void {
     if (child !== this.#process) return;
     this.#silentSeconds = 0;
+    if (message.type === "accepted") this.#handed.shift()?.destroy();
+    if (message.type === "ready") {
+      this.#isReady = true;
+      for (const socket of this.#waiting.splice(0)) this.#hand(socket);
+    }
     this.#options.onMessage(message);
   }
 
   #lose(child: ChildProcess): void {
     if (child !== this.#process) return;
     this.#process = undefined;
+    this.#isReady = false;
+    this.#waiting.unshift(...this.#handed.splice(0));
     if (!this.#isDone) this.#fail();
   }
 
@@ -128,7 +143,7 @@ export class RecorderProcess {
 
   #send(message: WrapperMessage, handle?: Server | Socket): void {
     // A channel that is closed by now belongs to a recorder that died: its successor is told everything again.
-    if (this.#process?.connected === true) this.#process.send(message, handle, () => {});
+    if (this.#process?.connected === true) this.#process.send(message, handle, { keepOpen: true }, () => {});
   }
 }
 

@@ -51,16 +51,18 @@ export async function writeUntracked(
   const masker = options.masker.createStreamMasker();
   const chunks: Buffer[] = [];
   let names = 0;
+  let isCut = false;
   const onChunk = (chunk: Buffer): boolean => {
     const end = endOfLine(chunk, limit - names);
     chunks.push(Buffer.from(masker.push(chunk.subarray(0, end.index))));
     names += end.lines;
-    return end.index === chunk.length;
+    isCut = end.index < chunk.length;
+    return !isCut;
   };
   const listing = ["ls-files", "--others", "--exclude-standard", "--full-name", "--", ...repository.pathspecs];
   const result = await repository.run(listing, { onChunk });
   chunks.push(masker.end());
-  return write(target, chunks, result.exitCode !== 0);
+  return write(target, chunks, isCut || (names > 0 && result.exitCode !== 0));
 }
 
 const diffArguments = [

@@ -13,6 +13,7 @@ export class PatchCollector {
   readonly #kept: Buffer[] = [];
   #keptBytes = 0;
   #isTruncated = false;
+  #hasInput = false;
   /** The file that is being read; `undefined` once it is too large. */
   #file: Buffer[] | undefined = [];
   #fileBytes = 0;
@@ -26,6 +27,7 @@ export class PatchCollector {
   }
 
   push(chunk: Buffer): void {
+    this.#hasInput = true;
     const data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     let position = 0;
     for (let at = data.indexOf(fileStart); at !== -1; at = data.indexOf(fileStart, position)) {
@@ -43,7 +45,7 @@ export class PatchCollector {
     this.#add(this.#rest);
     this.#rest = Buffer.alloc(0);
     if (isComplete) this.#closeFile();
-    return { chunks: this.#kept, isTruncated: this.#isTruncated || !isComplete };
+    return { chunks: this.#kept, isTruncated: this.#isTruncated || (!isComplete && this.#hasInput) };
   }
 
   #add(part: Buffer): void {

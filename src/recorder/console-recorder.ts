@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, renameSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { hasCode } from "../util/error-code.ts";
 import { randomHex } from "../util/ids.ts";
@@ -201,4 +201,13 @@ function openOrUndefined(path: string): number | undefined {
     if (hasCode(error, "ENOENT", "EACCES", "EPERM", "ENXIO", "ENOTDIR")) return undefined;
     throw error;
   }
+}
+
+/** The masked part of a log that a dead recorder had written, as a spool file of its own; `undefined` where there is none. */
+export function takeMaskedPart(folder: string): string | undefined {
+  const part = join(folder, growingPath);
+  if (!existsSync(part)) return undefined;
+  const spoolPath = `${journalFiles.spool}/console-${randomHex(6)}.log`;
+  renameSync(part, join(folder, spoolPath));
+  return spoolPath;
 }

@@ -6,6 +6,7 @@ import { truncateParamValue, truncateTagValue } from "../entities/validation.ts"
 import { invalidParameter } from "../errors.ts";
 import type { SecretMasker } from "../wire/redact.ts";
 import { numberToJson } from "../wire/rest-json.ts";
+import { maskOperation } from "./redact.ts";
 import { PendingBatch } from "./pending-batch.ts";
 
 /** A source of what is said: two values of one param from one speaker are a conflict, from two they are kept both. */
@@ -117,9 +118,10 @@ export class LiveRun {
 
   /** Writes any other operation, in order with what was collected. */
   write(operation: StoreOperation): void {
+    const masked = maskOperation(this.#options.masker, operation);
     this.commit();
-    this.observe(operation);
-    this.#options.append(operation);
+    this.observe(masked);
+    this.#options.append(masked);
   }
 
   #forgetOthers(): void {

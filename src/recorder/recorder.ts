@@ -47,7 +47,7 @@ export class Recorder {
         this.#session ??= this.#open(message, handle instanceof Server ? handle : undefined);
         return;
       case "connection":
-        if (handle instanceof Socket) void this.#session?.then((session) => session.accept(handle));
+        if (handle instanceof Socket) void this.#session?.then((session) => this.#accept(session, handle));
         return;
       case "started":
         this.#command = message.command;
@@ -102,6 +102,11 @@ export class Recorder {
       await sleep(claimRetryMs);
     }
     return this.#options.leave(1);
+  }
+
+  #accept(session: RunSession, socket: Socket): void {
+    session.accept(socket);
+    this.#options.tell({ type: "accepted" });
   }
 
   #endOnce(end: () => Promise<void>): void {

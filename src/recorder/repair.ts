@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { OutcomeRecord } from "../wire/control-messages.ts";
+import type { ConsoleSource, OutcomeRecord } from "../wire/control-messages.ts";
 import { journalFiles, type Place } from "../wire/journal-header.ts";
 import { type FoundJournal, findDeadJournals, readJson } from "./dead-journals.ts";
 import { RunSession } from "./run-session.ts";
@@ -47,6 +47,8 @@ async function finishJournal(
   if (session === undefined) return false;
   const { recording } = session;
   recording.start();
+  const command = readJson(join(folder, journalFiles.command)) as { readonly console?: ConsoleSource } | undefined;
+  if (command?.console !== undefined) session.useConsole(command.console);
   const outcome = readJson(join(folder, journalFiles.outcome)) as OutcomeRecord | undefined;
   if (recording.isEnded) await session.takeIn();
   else await session.end(outcome ?? { missing: "lost", isScriptStatusKept: header.survive });

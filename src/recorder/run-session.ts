@@ -10,7 +10,7 @@ import { readStartTicks } from "../util/proc.ts";
 import type { ConsoleSource, OutcomeRecord, RunSummary } from "../wire/control-messages.ts";
 import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
 import { ArtifactIntake } from "./artifact-intake.ts";
-import { ConsoleRecorder, hasMoreOutput, type OutputEnd } from "./console-recorder.ts";
+import { ConsoleRecorder, hasMoreOutput, type OutputEnd, takeMaskedPart } from "./console-recorder.ts";
 import { describeRun } from "./describe-run.ts";
 import { finalStatus, type MissingOutcome } from "../wire/final-status.ts";
 import { Recording, type RecordingOptions } from "./recording.ts";
@@ -90,9 +90,6 @@ export class RunSession {
     this.#command = command;
     this.#consoleSource = console;
     this.#console.follow(console);
-    if (console.kind === "none" && console.reason !== undefined) {
-      this.recording.notice("console", `console output is not recorded: ${console.reason}`);
-    }
     // A run of a moment needs no tag that its end would remove again; until then its journal tells who is alive.
     this.#processTimer = setTimeout(() => this.#writeProcesses(command), processTagAfterMs).unref();
   }
@@ -131,16 +128,30 @@ export class RunSession {
     this.#appendFile.start();
   }
 
-  /** Writes the console log as far as it goes; what comes later replaces it. */
+  /**
+   * Writes the console log as far as it goes; what comes later replaces it. A later command does not know the values of the
+   * dead run's secret variables: it stores what the run's own recorder had masked, and no more.
+   */
   async storeConsole(): Promise<void> {
-    this.#console.follow(this.#consoleSource);
-    const spoolPath = await this.#console.finish();
-    if (spoolPath !== undefined) {
-      const artifactFile = `console/attempt-${this.recording.header.attempt}.log`;
-      this.recording.live.write({ op: "log-artifact", runId: this.runId, spoolPath, artifactFile });
+    if (this.#options.isRepair === true && this.recording.header.hasSecrets) {
+      this.#writeConsole(takeMaskedPart(this.#options.folder));
+      return;
     }
+    this.#console.follow(this.#consoleSource);
+    this.#writeConsole(await this.#console.finish());
     this.#consoleEnds = this.#console.ends;
     this.#console = this.#createConsole();
+  }
+
+  #writeConsole(spoolPath: string | undefined): void {
+    if (spoolPath === undefined) return;
+    const artifactFile = `console/attempt-${this.recording.header.attempt}.log`;
+    this.recording.live.write({ op: "log-artifact", runId: this.runId, spoolPath, artifactFile });
+  }
+
+  /** Where the command's output lies, as an earlier recorder was told. */
+  useConsole(source: ConsoleSource): void {
+    this.#consoleSource = source;
   }
 
   /** Output that came after `storeConsole`. */

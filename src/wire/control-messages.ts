@@ -48,6 +48,8 @@ export interface RunSummary {
 export type RecorderMessage =
   /** The journal is claimed and the socket is served. */
   | { readonly type: "ready" }
+  /** A connection has been taken over, in the order of their handing over. */
+  | { readonly type: "accepted" }
   /** Every 2 s: the event loop is alive. */
   | { readonly type: "alive" }
   /** One line for the user; the wrapper prints it behind `track: ` unless `--quiet`. */

@@ -50,6 +50,8 @@ export interface JournalHeader {
   readonly socketPath?: string;
   readonly survive: boolean;
   readonly redact: boolean;
+  /** The command's environment holds secrets, whose values only its own recorder can mask in the console log. */
+  readonly hasSecrets: boolean;
   readonly sampling: SamplingSettings;
   readonly consoleLimitBytes: number;
 }

@@ -141,7 +141,7 @@ class CommandRun {
     if (command === undefined) return;
     const identity: ProcessIdentity = { pid: command.pid, startTicks: readStartTicks(command.pid) ?? 0 };
     recorder.tell({ type: "started", command: identity, console: command.console });
-    this.#keep(journalFiles.command, identity);
+    this.#keep(journalFiles.command, { ...identity, console: command.console });
   }
 
   #hear(message: RecorderMessage): void {

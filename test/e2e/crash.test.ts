@@ -205,3 +205,40 @@ test("a recorder that cannot start at all leaves the command alone, and the run 
   expect(tagsOf(run)["track.exit_code"]).toBe("3");
   expect(metricsOf(run)).toEqual({ n: 1 });
 });
+
+describe("a client of the socket", () => {
+  test("that speaks to a recorder killed in its first moments is heard by the next one", async () => {
+    await using rig = TrackRig.setup();
+    const client = join(rig.cwd, "client.py");
+    writeFileSync(
+      client,
+      `import json, os, socket
+s = socket.socket(socket.AF_UNIX); s.connect(os.environ["TRACK_SOCKET"])
+s.sendall(b'{"metrics":{"x":1}}\\n{"flush":true,"id":1}\\n')
+open("sent", "w").close()
+s.settimeout(20)
+try: print(s.recv(1000).decode() or "closed")
+except ConnectionError: print("closed")
+`,
+    );
+    const started = rig.start(["run", "--quiet", "--", "python3", client]);
+    const first = await waitFor(() => recorderPids(rig)[0]);
+    process.kill(first, "SIGKILL");
+    const done = await started.finished;
+    expect(done.code).toBe(0);
+    expect(done.stdout).toMatch(/^(?:closed|\{"id":1,"ok":true\})/u);
+    if (done.stdout.startsWith("{")) expect(metricsOf(await rig.run())).toEqual({ x: 1 });
+  });
+
+  test("in a run whose name holds a secret: it is stored masked", async () => {
+    await using rig = TrackRig.setup();
+    const env = { API_TOKEN: "s3cret-value-123" };
+    const done = await rig.track(["run", "-n", "try s3cret-value-123", "-p", "api_key=abcdefgh", "--", "true"], {
+      env,
+    });
+    expect(done.stderr).toContain("the value of param api_key looks like a secret");
+    const run = await rig.run();
+    expect(run.info.runName).toBe("try ***");
+    expect(JSON.stringify(run)).not.toContain("s3cret-value-123");
+  });
+});

@@ -36,6 +36,7 @@ beforeEach(() => {
     wrapper: { pid: process.pid, startTicks: 0 },
     survive: false,
     redact: true,
+    hasSecrets: false,
     sampling: { enabled: false },
     consoleLimitBytes: 1e9,
   };

@@ -23,6 +23,7 @@ export interface AttemptRequest {
   /** JSON of the options given, for `resume`; no secrets. */
   readonly recordedOptions: string;
   readonly startTime: number;
+  readonly hasSecrets: boolean;
   readonly socketPath?: string;
 }
 
@@ -36,7 +37,8 @@ export function attemptHeader(request: AttemptRequest): JournalHeader {
     value: truncateParamValue(masker.maskKeyValue(key, value)).value,
   }));
   const split = run === undefined ? { params, tags: [] } : splitParams(run, params);
-  const runName = settings.runName ?? (run === undefined ? randomRunName() : undefined);
+  const given = settings.runName === undefined ? undefined : masker.maskText(settings.runName);
+  const runName = given ?? (run === undefined ? randomRunName() : undefined);
   return {
     version: 1,
     trackingUri: settings.trackingUri,
@@ -58,6 +60,7 @@ export function attemptHeader(request: AttemptRequest): JournalHeader {
     ...(request.socketPath !== undefined && { socketPath: request.socketPath }),
     survive: settings.survive,
     redact: settings.redact,
+    hasSecrets: settings.redact && request.hasSecrets,
     sampling: settings.sampling,
     consoleLimitBytes: settings.consoleLimitBytes,
   };

@@ -9,6 +9,7 @@ import { parseTrackingUri } from "../../store/tracking-uri.ts";
 import { messageOf } from "../../util/error-code.ts";
 import type { JournalHeader } from "../../wire/journal-header.ts";
 import { createMasker } from "../../wire/redact.ts";
+import { findEnvironmentSecrets } from "../../wire/secret-names.ts";
 import type { LaunchNotes } from "../../wrapper/launch-notes.ts";
 import { runCommand } from "../../wrapper/run-command.ts";
 import type { Context } from "../context.ts";
@@ -93,8 +94,13 @@ function prepare(context: Context, request: LaunchRequest, say: Say): Prepared {
       ...request,
       masker,
       startTime,
+      hasSecrets: findEnvironmentSecrets(notes.environment).length > 0,
       ...(bound !== undefined && { socketPath: bound.path }),
     });
+    for (const { key, value } of settings.params) {
+      if (masker.maskKeyValue(key, value) !== value)
+        say(`the value of param ${key} looks like a secret and is stored as ***`);
+    }
     if (settings.runIdFile !== undefined) writeRunId(settings.runIdFile, header.runId);
     const journal = openJournal(header, settings, notes.environment, say);
     // Nobody would ever listen: a client had better fail at once.
