@@ -65,12 +65,13 @@ test.each([
 
 test.each([
   [[], ""],
-  [[1], "▅"],
+  [[1], ""],
   [[2, 2, 2], "▅▅▅"],
   [[0, 1, 2, 3, 4, 5, 6, 7], "▁▂▃▄▅▆▇█"],
   [[0, Number.NaN, 1], "▁ █"],
   [[Infinity, 0, 1], " ▁█"],
-  [[Number.NaN], " "],
+  [[Number.NaN], ""],
+  [[Number.NaN, Number.NaN], "  "],
 ])("the values %j are drawn as %j", (values, expected) => {
   expect(formatSparkline(values)).toBe(expected);
 });

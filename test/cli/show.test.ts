@@ -99,7 +99,7 @@ describe("on a terminal", () => {
       "",
       "System metrics",
       "  METRIC                             LAST  STEP   MIN   MAX",
-      "  system/cpu_utilization_percentage  97.5     0  97.5  97.5  ▅",
+      "  system/cpu_utilization_percentage  97.5     0  97.5  97.5",
       "",
       "Tags",
       "  note           one\\ntwo\\x1b[31m",
