@@ -8,7 +8,8 @@ import { lineFaultError } from "./line-fault.ts";
 import { type LineFault, LineSplitter } from "./line-splitter.ts";
 import { parseFileLine } from "./file-line.ts";
 
-const pollMs = 250;
+/** A watch tells at once where the file system can; this is for where it cannot. */
+const pollMs = 1000;
 const readBytes = 64 * 1024;
 
 export interface AppendFileOptions {

@@ -36,11 +36,11 @@ export interface DrainOptions extends Pick<ApplyContext, "openArtifacts" | "runI
   /** A line of the journal that is no entry; it is passed over. */
   readonly onDamaged?: () => void;
   /** Pause after a write that emptied the backlog, so that a trickle becomes few transactions; cut short when somebody waits. */
-  readonly paceMs?: number;
+  readonly paceMs?: number | (() => number);
   readonly cursorIntervalMs?: number;
 }
 
-const defaults = { paceMs: 100, cursorIntervalMs: 500 };
+const defaults: Required<Pick<DrainOptions, "paceMs" | "cursorIntervalMs">> = { paceMs: 100, cursorIntervalMs: 500 };
 
 interface Waiter {
   readonly sequence: number;
@@ -151,7 +151,8 @@ export class Drain {
       }
       this.#changeState({ kind: "draining" });
       await this.#settleGroup(group);
-      if (group.isLast && this.#waiters.length === 0) await this.#pace.sleep(paceMs);
+      if (group.isLast && this.#waiters.length === 0)
+        await this.#pace.sleep(typeof paceMs === "number" ? paceMs : paceMs());
       else await new Promise(setImmediate);
     }
   }

@@ -26,7 +26,7 @@ export interface JournalWriterOptions {
 const defaults = { segmentBytes: 64 * 2 ** 20, memoryBytes: 64 * 2 ** 20, stuckAfterMs: 5000, retryMs: 250 };
 const collectBytes = 256 * 1024;
 /** Beyond this a source that can wait should. */
-const congestedBytes = 4 * 2 ** 20;
+const congestedBytes = 2 ** 20;
 
 interface Waiter {
   readonly sequence: number;

@@ -11,6 +11,7 @@ import { JournalWriter } from "../journal/journal-writer.ts";
 import { openTrackingStore } from "../store/open-store.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
 import { journalFiles, type JournalHeader } from "../wire/journal-header.ts";
+import { monotonicMs } from "../util/monotonic.ts";
 import { createMasker, type SecretMasker } from "../wire/redact.ts";
 import { LiveRun } from "./live-run.ts";
 import { RunView } from "./run-view.ts";
@@ -29,7 +30,11 @@ export interface RecordingOptions {
 const busyTimeoutMs = 100;
 /** What was said last waits no longer for the store: a later command brings it home, which waits for nothing here. */
 const lastEntriesMs = 2000;
-const drainPaceMs = 1000;
+/**
+ * Small writes are that far apart, since each costs a commit; the first seconds of a run are shown at once. Whoever waits for
+ * the store, and the end of a run, are not kept waiting by it.
+ */
+const drainPace = { firstMs: 10_000, earlyMs: 500, laterMs: 5000 };
 /** A cursor that is behind costs a replay of what is stored already, which changes nothing. */
 const cursorIntervalMs = 5000;
 
@@ -178,12 +183,12 @@ export class Recording {
   }
 
   #openDrain(): Drain {
+    const begunAt = monotonicMs();
     return new Drain({
       folder: this.#options.folder,
       writer: this.#writer,
       guardAttempt: this.#options.isReplay ?? false,
-      // A sample a second is one commit a second; whoever waits for the store is not kept waiting by this.
-      paceMs: drainPaceMs,
+      paceMs: () => (monotonicMs() - begunAt < drainPace.firstMs ? drainPace.earlyMs : drainPace.laterMs),
       cursorIntervalMs,
       openStore: async () => {
         const store = await openTrackingStore(this.header.trackingUri, { mode: "write", busyTimeoutMs });
