@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { hasCode } from "../util/error-code.ts";
 import { isProcessAlive } from "../util/proc.ts";
@@ -11,7 +11,9 @@ export interface FoundJournal {
 
 /** Only journals of `here` can be judged; cheap enough for every command. */
 export function findDeadJournals(roots: readonly string[], here: Place): readonly FoundJournal[] {
-  return listJournals(roots).filter(({ folder, header }) => isDead(folder, header, here));
+  return listJournals(roots).filter(({ folder, header }) => {
+    return !existsSync(join(folder, journalFiles.finished)) && isDead(folder, header, here);
+  });
 }
 
 /** The journal of a run whose wrapper or command lives on this host, if it has one. */

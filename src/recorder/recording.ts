@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openArtifactRepository } from "../artifacts/open-artifact-repository.ts";
 import type { MetricTuple, StoreOperation } from "../entities/journal-entry.ts";
@@ -164,13 +164,20 @@ export class Recording {
     const isDone = (await this.#isDrained()) && (await within(this.#drain.finish(), 30_000));
     if (!isDone) await this.#drain.stop();
     await this.#closeStore();
-    if (isDone && this.refusedEntries === 0) rmSync(this.#options.folder, { recursive: true, force: true });
+    if (isDone) this.#retire();
     await this.#claim.release();
   }
 
   async #isDrained(): Promise<boolean> {
     if (this.pendingEntries === 0) return true;
     return this.#options.isReplay !== true && (await within(this.#drain.idle(), lastEntriesMs));
+  }
+
+  /** What was refused stays to be looked at; no later command has anything to do with it. */
+  #retire(): void {
+    const { folder } = this.#options;
+    if (this.refusedEntries === 0) rmSync(folder, { recursive: true, force: true });
+    else writeFileSync(join(folder, journalFiles.finished), "", { mode: 0o600 });
   }
 
   #append(operation: StoreOperation, logOffset?: number): void {

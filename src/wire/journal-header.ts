@@ -80,4 +80,6 @@ export const journalFiles = {
   spool: "spool",
   /** Entries that the store refused for good. */
   refused: "refused.ndjson",
+  /** Empty; nothing is left to be done, the folder stays for what was refused. */
+  finished: "finished",
 } as const;

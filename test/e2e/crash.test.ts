@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { openTrackingStore } from "../../src/store/open-store.ts";
 import { installed, metricsOf, processesIn, repository, tagsOf, TrackRig, waitFor } from "./rig.ts";
 
 /** Pids below the rig whose command line holds `text`. */
@@ -241,4 +242,25 @@ except ConnectionError: print("closed")
     expect(run.info.runName).toBe("try ***");
     expect(JSON.stringify(run)).not.toContain("s3cret-value-123");
   });
+});
+
+test("what the store refuses is set aside and told once; no later command works on it again", async () => {
+  await using rig = TrackRig.setup();
+  const script = `while [ ! -e go ]; do sleep 0.02; done; track log param lr=2 && track log metric ok=1`;
+  const started = rig.start(["run", "--", "sh", "-c", script]);
+  const run = await waitFor(() => rig.run(), { what: "the run is stored" });
+  await using store = await openTrackingStore(rig.trackingUri, { mode: "write" });
+  await store.logBatch(run.info.runId, { params: [{ key: "lr", value: "1" }] });
+  writeFileSync(join(rig.cwd, "go"), "");
+  const done = await started.finished;
+  expect(done.code).toBe(0);
+  expect(done.stderr).toContain("1 entry refused");
+  const ended = await rig.run();
+  expect(ended.info.status).toBe("FINISHED");
+  expect(metricsOf(ended)).toEqual({ ok: 1 });
+  const [journal = ""] = rig.journalNames();
+  await waitFor(() => existsSync(join(rig.journals, journal, "finished")), { what: "the journal is done with" });
+  expect(readFileSync(join(rig.journals, journal, "refused.ndjson"), "utf8")).toContain("lr");
+  const listed = await rig.track(["ls"]);
+  expect(listed.stderr).toBe("");
 });

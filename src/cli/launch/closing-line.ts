@@ -59,7 +59,7 @@ function leftOver({ summary, isStored }: RunCommandResult): readonly string[] {
   const refused = summary?.refusedEntries ?? 0;
   return [
     ...(isStored ? [] : ["not all is stored yet, the next track command goes on"]),
-    ...(refused > 0 ? [`${refused} entries refused`] : []),
+    ...(refused > 0 ? [`${refused} ${refused === 1 ? "entry" : "entries"} refused`] : []),
   ];
 }
 
