@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import buildTrack from "../e2e/global-setup.ts";
 import { mlflowVersions } from "./mlflow-versions.ts";
@@ -16,7 +16,7 @@ function installMlflow(): void {
   for (const { name, requirements } of mlflowVersions) {
     const folder = join(root, ".venv", name);
     const mark = join(folder, "track-complete");
-    if (existsSync(mark)) continue;
+    if (existsSync(mark) && readFileSync(mark, "utf8") === requirements.join("\n")) continue;
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
     console.log(`interop: installing ${requirements.join(" ")} into .venv/${name}`);

@@ -11,7 +11,7 @@ export interface MlflowVersion {
 /** The oldest 3.x line and the newest that pip installs; up to 3.8.1 MLflow cannot import SQLAlchemy 2.1. */
 export const mlflowVersions: readonly MlflowVersion[] = [
   { name: "mlflow-3.1.4", version: "3.1.4", requirements: ["mlflow==3.1.4", "sqlalchemy<2.1"] },
-  { name: "mlflow-3.17.2", version: "3.17.2", requirements: ["mlflow==3.17.2"] },
+  { name: "mlflow-3.17.2", version: "3.17.2", requirements: ["mlflow==3.17.2", "psutil==7.2.2"] },
 ];
 
 export const newestMlflow: MlflowVersion = mlflowVersions.at(-1) as MlflowVersion;

@@ -1,3 +1,4 @@
+import { newestMlflow, venvProgram } from "../interop/mlflow-versions.ts";
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -60,7 +61,7 @@ export function isAlive(pid: number): boolean {
 
 /** A Python that has psutil, or `undefined`. */
 export function findPsutil(): string | undefined {
-  return [resolve(import.meta.dirname, "../../.venv/bin/python"), "python3"].find((python) => {
+  return [venvProgram(newestMlflow, "python"), "python3"].find((python) => {
     try {
       execFileSync(python, ["-c", "import psutil"], { stdio: "ignore" });
       return true;
