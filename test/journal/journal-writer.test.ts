@@ -133,6 +133,8 @@ test("a full disk: reads on into memory, tells, drops what is too much and count
   await until(() => writer.isStuck);
   expect(told).toEqual([expect.stringContaining("ENOSPC")]);
   await expect(writer.flush()).rejects.toThrow("ENOSPC");
+  // What was on its way when the first entry was dropped may have found a last bit of room.
+  while (writer.append(stepEntry(appended + 1)) !== undefined) appended += 1;
   expect(await writer.appendNow(stepEntry(0))).toBeUndefined();
   const onDisk = sequencesIn(join(disk, "journal"));
   expect(onDisk).toEqual(oneTo(onDisk.length));
