@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openArtifactRepository } from "../artifacts/open-artifact-repository.ts";
-import type { MetricTuple, StoreOperation } from "../entities/journal-entry.ts";
+import type { StoreOperation } from "../entities/journal-entry.ts";
 
 import type { Tag } from "../entities/tag.ts";
 import { claimJournal, type JournalClaim } from "../journal/claim.ts";
@@ -13,6 +13,7 @@ import type { TrackingStore } from "../store/tracking-store.ts";
 import { journalFiles, type JournalHeader } from "../wire/journal-header.ts";
 import { monotonicMs } from "../util/monotonic.ts";
 import { createMasker, type SecretMasker } from "../wire/redact.ts";
+import { EarlierEntries } from "./earlier-entries.ts";
 import { LiveRun } from "./live-run.ts";
 import { RunView } from "./run-view.ts";
 
@@ -257,39 +258,6 @@ export class Recording {
   async #closeStore(): Promise<void> {
     await this.#store?.[Symbol.asyncDispose]();
     this.#store = undefined;
-  }
-}
-
-/** What earlier sessions of the journal had written down. */
-class EarlierEntries {
-  readonly #live: LiveRun;
-  readonly #header: JournalHeader;
-  isBegun = false;
-  isEnded = false;
-  logOffset = 0;
-  nextSystemStep = 0;
-  lastSaidAt: number;
-
-  constructor(live: LiveRun, header: JournalHeader) {
-    this.#live = live;
-    this.#header = header;
-    this.lastSaidAt = header.startTime;
-  }
-
-  add(operation: StoreOperation, receivedAt: number, logOffset: number | undefined): void {
-    this.isBegun = true;
-    this.lastSaidAt = Math.max(this.lastSaidAt, receivedAt);
-    if (logOffset !== undefined) this.logOffset = logOffset;
-    this.#live.observe(operation);
-    if (operation.op === "update-run" && operation.runId === this.#header.runId && operation.status !== "RUNNING") {
-      this.isEnded = true;
-    }
-    if (operation.op !== "log-batch") return;
-    for (const metric of operation.metrics ?? []) this.#noteStep(metric);
-  }
-
-  #noteStep([key, , , step]: MetricTuple): void {
-    if (key.startsWith("system/")) this.nextSystemStep = Math.max(this.nextSystemStep, step + 1);
   }
 }
 
