@@ -31,6 +31,8 @@ export interface ConsoleRecorderOptions {
 /** Of the log while it grows, in the journal folder; a later recorder begins it anew. */
 const growingPath = `${journalFiles.spool}/console.part`;
 const pollMs = 200;
+const quietPollMs = 1000;
+const quietPollsAllowed = 25;
 const readBytes = 256 * 1024;
 /** What is read in one poll: masking a flood of output must not take a core from the training. */
 const pollBytes = 8 * 1024 * 1024;
@@ -48,7 +50,8 @@ export class ConsoleRecorder {
   #channels: Channel[] = [];
   #timer: NodeJS.Timeout | undefined;
   #reading: Promise<void> = Promise.resolve();
-  #isReading = false;
+  #quietPolls = 0;
+  #isFinished = false;
   #ends: readonly OutputEnd[] = [];
   #isBroken = false;
 
@@ -69,7 +72,7 @@ export class ConsoleRecorder {
       const fd = openOrUndefined(path);
       return fd === undefined ? [] : [{ path, fd, offset, masker: this.#options.createMasker() }];
     });
-    if (this.#channels.length > 0) this.#timer = setInterval(() => this.#poll(), pollMs).unref();
+    if (this.#channels.length > 0) this.#pollLater();
   }
 
   /**
@@ -77,7 +80,8 @@ export class ConsoleRecorder {
    * be on its way into the store. `undefined` when there is nothing to store.
    */
   async finish(): Promise<string | undefined> {
-    clearInterval(this.#timer);
+    this.#isFinished = true;
+    clearTimeout(this.#timer);
     await this.#reading;
     await this.#read(Number.POSITIVE_INFINITY);
     for (const channel of this.#channels) this.#keep(channel.masker.end());
@@ -98,10 +102,22 @@ export class ConsoleRecorder {
     return this.#ends;
   }
 
+  /** A command that says nothing is looked at less often. */
+  #pollLater(): void {
+    if (this.#isFinished) return;
+    this.#timer = setTimeout(() => this.#poll(), this.#quietPolls < quietPollsAllowed ? pollMs : quietPollMs).unref();
+  }
+
   #poll(): void {
-    if (this.#isReading) return;
-    this.#isReading = true;
-    this.#reading = this.#read(pollBytes).finally(() => (this.#isReading = false));
+    const before = this.#position();
+    this.#reading = this.#read(pollBytes).then(() => {
+      this.#quietPolls = this.#position() === before ? this.#quietPolls + 1 : 0;
+      this.#pollLater();
+    });
+  }
+
+  #position(): number {
+    return this.#channels.reduce((sum, { offset }) => sum + offset, 0);
   }
 
   /** Reads to where the files end now, `budget` bytes at most, in slices that leave time for everything else. */
