@@ -161,18 +161,18 @@ export class RunSession {
 
   async summary(end: OutcomeRecord | MissingOutcome): Promise<RunSummary> {
     const { recording } = this;
-    const { info, experimentName } = await recording.view.stored();
-    const status: RunStatus = info?.status ?? finalStatus(end).status;
+    const { run, experimentName } = await recording.view.stored();
+    const status: RunStatus = run?.info.status ?? finalStatus(end).status;
+    // The store also has what an MLflow client of the command's wrote past us.
+    const known = run?.data.metrics ?? Array.from(recording.live.metrics, ([key, { value }]) => ({ key, value }));
     // NaN and infinities become null on their way through IPC's JSON.
-    const metrics = [...recording.live.metrics].filter(
-      ([key, { value }]) => !key.startsWith("system/") && Number.isFinite(value),
-    );
+    const metrics = known.filter(({ key, value }) => !key.startsWith("system/") && Number.isFinite(value));
     const peak = this.#monitor?.peakMemoryMegabytes;
     return {
       status,
-      runName: info?.runName ?? recording.header.runName ?? "",
+      runName: run?.info.runName ?? recording.header.runName ?? "",
       ...(experimentName !== undefined && { experimentName }),
-      metrics: metrics.slice(0, 3).map(([key, { value }]) => [key, value]),
+      metrics: metrics.slice(0, 3).map(({ key, value }) => [key, value]),
       ...(peak !== undefined && { peakMemoryMegabytes: peak }),
       gpuUtilization: [...(this.#monitor?.gpuUtilization ?? [])],
       pendingEntries: recording.pendingEntries,

@@ -37,11 +37,11 @@ export class RunView {
   }
 
   /** What the store has of the run now. */
-  async stored(): Promise<{ readonly info?: RunInfo; readonly experimentName?: string }> {
+  async stored(): Promise<{ readonly run?: Run; readonly experimentName?: string }> {
     const run = await this.#read((store) => store.getRun(this.#header.runId));
     if (run === undefined) return {};
     const experiment = await this.#read((store) => store.getExperiment(run.info.experimentId));
-    return { info: run.info, ...(experiment !== undefined && { experimentName: experiment.name }) };
+    return { run, ...(experiment !== undefined && { experimentName: experiment.name }) };
   }
 
   #merge(): Run {

@@ -251,13 +251,15 @@ test("what the store refuses is set aside and told once; no later command works 
   const run = await waitFor(() => rig.run(), { what: "the run is stored" });
   await using store = await openTrackingStore(rig.trackingUri, { mode: "write" });
   await store.logBatch(run.info.runId, { params: [{ key: "lr", value: "1" }] });
+  await store.logBatch(run.info.runId, { metrics: [{ key: "direct", value: 5, timestamp: 1, step: 0 }] });
   writeFileSync(join(rig.cwd, "go"), "");
   const done = await started.finished;
   expect(done.code).toBe(0);
   expect(done.stderr).toContain("1 entry refused");
   const ended = await rig.run();
   expect(ended.info.status).toBe("FINISHED");
-  expect(metricsOf(ended)).toEqual({ ok: 1 });
+  expect(metricsOf(ended)).toEqual({ direct: 5, ok: 1 });
+  expect(done.stderr).toContain("direct 5 | ok 1");
   const [journal = ""] = rig.journalNames();
   await waitFor(() => existsSync(join(rig.journals, journal, "finished")), { what: "the journal is done with" });
   expect(readFileSync(join(rig.journals, journal, "refused.ndjson"), "utf8")).toContain("lr");

@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import type { StoreOperation } from "../../src/entities/journal-entry.ts";
 import type { ApplyContext } from "../../src/journal/apply-operation.ts";
 import { applyOperation } from "../../src/journal/apply-operation.ts";
-import { createRun, drainRig, dump, select } from "./drain-rig.ts";
+import { createRun, drainRig, dump } from "./drain-rig.ts";
+import { queryFile } from "../store/sqlite-rig.ts";
 import { runId } from "./journal-rig.ts";
 
 const modelId = `m-${"1".repeat(32)}`;
@@ -54,7 +55,7 @@ test("every operation reaches the store, and a second time changes nothing and i
     await applyOperation(store, operation, context);
     expect(dump(rig.database), `${operation.op} again`).toEqual(after);
   }
-  expect(select(rig.database, "SELECT name, status, end_time FROM runs")).toEqual([
+  expect(queryFile(rig.database, "SELECT name, status, end_time FROM runs")).toEqual([
     { name: "renamed", status: "FINISHED", end_time: 5 },
   ]);
 });
@@ -78,7 +79,7 @@ test("two processes that make an experiment of one name at once both get it", as
   await using second = await rig.openStore();
   const other: StoreOperation = { ...createRun, runId: "f".repeat(32), createId: "2" } as StoreOperation;
   await Promise.all([applyOperation(first, createRun, context), applyOperation(second, other, context)]);
-  expect(select(rig.database, "SELECT count(DISTINCT experiment_id) AS n, count(*) AS runs FROM runs")).toEqual([
+  expect(queryFile(rig.database, "SELECT count(DISTINCT experiment_id) AS n, count(*) AS runs FROM runs")).toEqual([
     { n: 1, runs: 2 },
   ]);
 });
@@ -92,5 +93,5 @@ test("ids that a server gave are put in for the journal's own", async () => {
   await using store = await rig.openStore();
   await applyOperation(store, createRun, context);
   await applyOperation(store, { op: "log-batch", runId: "journal-id", tags: [pair] }, context);
-  expect(select(rig.database, "SELECT value FROM tags WHERE key = 'k'")).toEqual([{ value: "v" }]);
+  expect(queryFile(rig.database, "SELECT value FROM tags WHERE key = 'k'")).toEqual([{ value: "v" }]);
 });

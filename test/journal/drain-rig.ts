@@ -1,6 +1,5 @@
 import { cpSync, existsSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import type { ArtifactRepository } from "../../src/artifacts/artifact-repository.ts";
 import type { StoreOperation } from "../../src/entities/journal-entry.ts";
 import type { DrainOptions } from "../../src/journal/drain.ts";
@@ -8,6 +7,7 @@ import { Drain } from "../../src/journal/drain.ts";
 import { JournalWriter } from "../../src/journal/journal-writer.ts";
 import { openTrackingStore } from "../../src/store/open-store.ts";
 import type { TrackingStore } from "../../src/store/tracking-store.ts";
+import { queryFile } from "../store/sqlite-rig.ts";
 import { runId, temporaryFolder } from "./journal-rig.ts";
 
 export const createRun: StoreOperation = {
@@ -67,25 +67,13 @@ export async function drainAll(options: DrainOptions): Promise<void> {
   await drain.finish();
 }
 
-export function select(database: string, sql: string): unknown[] {
-  const db = new DatabaseSync(database, { readOnly: true });
-  try {
-    return db
-      .prepare(sql)
-      .all()
-      .map((row) => ({ ...row }));
-  } finally {
-    db.close();
-  }
-}
-
 const volatile = new Set(["deleted_time", "last_update_time", "last_updated_timestamp_ms"]);
 
 /** All rows of all tables, but for the times of the last change. */
 export function dump(database: string): Record<string, unknown[]> {
-  const tables = select(database, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name");
+  const tables = queryFile(database, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name");
   const rows = (name: string): unknown[] =>
-    select(database, `SELECT * FROM "${name}"`)
+    queryFile(database, `SELECT * FROM "${name}"`)
       .map((row) => JSON.stringify(Object.entries(row as object).filter(([column]) => !volatile.has(column))))
       .sort();
   return Object.fromEntries(tables.map((table) => (table as { name: string }).name).map((name) => [name, rows(name)]));

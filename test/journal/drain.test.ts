@@ -11,7 +11,8 @@ import type { DrainState } from "../../src/journal/drain.ts";
 import { Drain } from "../../src/journal/drain.ts";
 import { JournalWriter } from "../../src/journal/journal-writer.ts";
 import { readRefused } from "../../src/journal/refused-log.ts";
-import { createRun, drainAll, drainRig, dump, failing, journalOf, select } from "./drain-rig.ts";
+import { createRun, drainAll, drainRig, dump, failing, journalOf } from "./drain-rig.ts";
+import { queryFile } from "../store/sqlite-rig.ts";
 import { mountSmallDisk, oneTo, runId, sequencesIn, stepEntry, until } from "./journal-rig.ts";
 
 const steps = (count: number): StoreOperation[] => oneTo(count).map((step) => stepEntry(step).operation);
@@ -50,7 +51,7 @@ describe("a drain", () => {
     say(tag("phase", "three"));
     await drain.idle();
     expect(drain.pending).toBe(0);
-    expect(select(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 200 }]);
+    expect(queryFile(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 200 }]);
     say({
       op: "log-batch",
       runId,
@@ -63,9 +64,11 @@ describe("a drain", () => {
     await drain.finish();
     await writer.close();
 
-    expect(select(rig.database, "SELECT count(*) AS n, sum(is_nan) AS nan FROM metrics")).toEqual([{ n: 202, nan: 1 }]);
-    expect(select(rig.database, "SELECT value FROM tags WHERE key = 'phase'")).toEqual([{ value: "three" }]);
-    expect(select(rig.database, "SELECT status, end_time FROM runs")).toEqual([
+    expect(queryFile(rig.database, "SELECT count(*) AS n, sum(is_nan) AS nan FROM metrics")).toEqual([
+      { n: 202, nan: 1 },
+    ]);
+    expect(queryFile(rig.database, "SELECT value FROM tags WHERE key = 'phase'")).toEqual([{ value: "three" }]);
+    expect(queryFile(rig.database, "SELECT status, end_time FROM runs")).toEqual([
       { status: "FINISHED", end_time: 1_790_000_009_000 },
     ]);
     expect(new Set(states)).toEqual(new Set(["draining", "idle", "stopped"]));
@@ -105,13 +108,13 @@ describe("a drain", () => {
     await drainAll({ ...rig.options(), onRefused: (_entry, error) => told.push(error.errorCode) });
 
     expect(told).toEqual(["INVALID_PARAMETER_VALUE"]);
-    expect(select(rig.database, "SELECT key, value FROM params ORDER BY key")).toEqual([
+    expect(queryFile(rig.database, "SELECT key, value FROM params ORDER BY key")).toEqual([
       { key: "depth", value: "3" },
       { key: "lr", value: "0.1" },
     ]);
-    expect(select(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 21 }]);
-    expect(select(rig.database, "SELECT value FROM tags WHERE key = 'b'")).toEqual([{ value: "1" }]);
-    expect(select(rig.database, "SELECT status FROM runs")).toEqual([{ status: "FINISHED" }]);
+    expect(queryFile(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 21 }]);
+    expect(queryFile(rig.database, "SELECT value FROM tags WHERE key = 'b'")).toEqual([{ value: "1" }]);
+    expect(queryFile(rig.database, "SELECT status FROM runs")).toEqual([{ status: "FINISHED" }]);
     const [refused, ...others] = readRefused(rig.journal);
     expect(others).toEqual([]);
     expect(refused?.entry.sequence).toBe(13);
@@ -139,7 +142,9 @@ describe("a drain", () => {
     ]);
     await drainAll(rig.options());
     expect(readRefused(rig.journal).map(({ entry }) => entry.sequence)).toEqual([1, 2, 3]);
-    expect(select(rig.database, "SELECT run_uuid, status FROM runs")).toEqual([{ run_uuid: other, status: "FAILED" }]);
+    expect(queryFile(rig.database, "SELECT run_uuid, status FROM runs")).toEqual([
+      { run_uuid: other, status: "FAILED" },
+    ]);
   });
 
   test("waits for a locked database without holding up the event loop", async () => {
@@ -161,7 +166,7 @@ describe("a drain", () => {
     expect(waits.length).toBeGreaterThan(2);
     expect(waits.at(-1)).toBeGreaterThan(waits[0] ?? 0);
     expect(lag.max / 1e6).toBeLessThan(300);
-    expect(select(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 100 }]);
+    expect(queryFile(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 100 }]);
     expect(readRefused(rig.journal)).toEqual([]);
   });
 
@@ -180,7 +185,7 @@ describe("a drain", () => {
       failing(await rig.openStore(), "logBatch", () => ((calls += 1) % 3 === 0 ? undefined : away));
     await drainAll({ ...rig.options(), openStore: flaky });
     expect(readRefused(rig.journal).map(({ entry }) => entry.sequence)).toEqual([3]);
-    expect(select(rig.database, "SELECT value FROM tags WHERE key = 't'")).toEqual([{ value: "x" }]);
+    expect(queryFile(rig.database, "SELECT value FROM tags WHERE key = 't'")).toEqual([{ value: "x" }]);
 
     await journalOf(rig.journal, steps(5));
     const states: DrainState[] = [];
@@ -198,7 +203,7 @@ describe("a drain", () => {
     expect(performance.now() - started).toBeLessThan(300);
     expect(readCursor(rig.journal)?.sequence).toBe(5);
     await drainAll(rig.options());
-    expect(select(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 5 }]);
+    expect(queryFile(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 5 }]);
   });
 
   test("a store that cannot be opened refuses nothing: the journal waits", async () => {
@@ -210,7 +215,7 @@ describe("a drain", () => {
       return tries < 3 ? Promise.reject(new StoreError("INVALID_PARAMETER_VALUE", "newer schema")) : rig.openStore();
     };
     await drainAll({ ...rig.options(), openStore });
-    expect(select(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 3 }]);
+    expect(queryFile(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 3 }]);
     expect(readRefused(rig.journal)).toEqual([]);
   });
 
@@ -222,7 +227,7 @@ describe("a drain", () => {
         metrics.some(({ step }) => step === 7) ? new TypeError("undefined is not a function") : undefined,
       );
     await drainAll({ ...rig.options(), openStore });
-    expect(select(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 19 }]);
+    expect(queryFile(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 19 }]);
     expect(readRefused(rig.journal)).toMatchObject([{ entry: { sequence: 8 }, error: { code: "INTERNAL_ERROR" } }]);
   });
 
@@ -246,14 +251,16 @@ describe("a drain", () => {
     });
     await store[Symbol.asyncDispose]();
     await drainAll({ ...rig.options(), guardAttempt: true });
-    expect(select(rig.database, "SELECT value FROM tags WHERE key = 'phase'")).toEqual([{ value: "new" }]);
-    expect(select(rig.database, "SELECT status, name FROM runs")).toEqual([{ status: "RUNNING", name: "brave-owl-1" }]);
-    expect(select(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 3 }]);
-    expect(select(rig.database, "SELECT value FROM params")).toEqual([{ value: "1" }]);
+    expect(queryFile(rig.database, "SELECT value FROM tags WHERE key = 'phase'")).toEqual([{ value: "new" }]);
+    expect(queryFile(rig.database, "SELECT status, name FROM runs")).toEqual([
+      { status: "RUNNING", name: "brave-owl-1" },
+    ]);
+    expect(queryFile(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 3 }]);
+    expect(queryFile(rig.database, "SELECT value FROM params")).toEqual([{ value: "1" }]);
 
     await journalOf(rig.journal, [tag("phase", "newer")], 2);
     await drainAll({ ...rig.options(), guardAttempt: true });
-    expect(select(rig.database, "SELECT value FROM tags WHERE key = 'phase'")).toEqual([{ value: "newer" }]);
+    expect(queryFile(rig.database, "SELECT value FROM tags WHERE key = 'phase'")).toEqual([{ value: "newer" }]);
   });
 
   test("writes all once more when the database was migrated meanwhile, over sessions too", async () => {
@@ -283,8 +290,10 @@ describe("a drain", () => {
     ]);
     revision = "new";
     await drain.finish();
-    expect(select(rig.database, `SELECT count(*) AS n FROM metrics WHERE run_uuid = '${runId}'`)).toEqual([{ n: 30 }]);
-    expect(select(rig.database, "SELECT status, lifecycle_stage AS stage FROM runs ORDER BY run_uuid")).toEqual([
+    expect(queryFile(rig.database, `SELECT count(*) AS n FROM metrics WHERE run_uuid = '${runId}'`)).toEqual([
+      { n: 30 },
+    ]);
+    expect(queryFile(rig.database, "SELECT status, lifecycle_stage AS stage FROM runs ORDER BY run_uuid")).toEqual([
       { status: "FINISHED", stage: "active" },
       { status: "RUNNING", stage: "deleted" },
     ]);
@@ -306,10 +315,10 @@ describe("a drain", () => {
       await once(child, "close");
     }
     await drainAll(rig.options());
-    expect(select(rig.database, "SELECT count(*) AS n, sum(value) AS sum FROM metrics")).toEqual([
+    expect(queryFile(rig.database, "SELECT count(*) AS n, sum(value) AS sum FROM metrics")).toEqual([
       { n: 30_000, sum: expect.closeTo((300 * 5050) / 3, 3) as number },
     ]);
-    expect(select(rig.database, "SELECT status FROM runs")).toEqual([{ status: "FINISHED" }]);
+    expect(queryFile(rig.database, "SELECT status FROM runs")).toEqual([{ status: "FINISHED" }]);
     expect(readRefused(rig.journal)).toHaveLength(1);
   }, 40_000);
 
@@ -330,14 +339,14 @@ describe("a drain", () => {
     await until(() => writer.isStuck);
     await drain.idle();
     expect(sequencesIn(folder).length).toBeLessThan(3001);
-    expect(select(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 3000 }]);
+    expect(queryFile(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 3000 }]);
 
     rmSync(join(disk, "ballast"));
     await until(() => !writer.isStuck);
     writer.append(stepEntry(3001));
     await drain.finish();
     await writer.close();
-    expect(select(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 3001 }]);
+    expect(queryFile(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 3001 }]);
     expect(readRefused(folder)).toEqual([]);
   });
 });
@@ -388,6 +397,6 @@ describe("a spooled artifact", () => {
       "INVALID_PARAMETER_VALUE",
     ]);
     expect(readdirSync(join(rig.journal, "spool"))).toEqual(["a.txt"]);
-    expect(select(rig.database, "SELECT status FROM runs")).toEqual([{ status: "FINISHED" }]);
+    expect(queryFile(rig.database, "SELECT status FROM runs")).toEqual([{ status: "FINISHED" }]);
   });
 });

@@ -1,4 +1,5 @@
 import type { Experiment } from "../../entities/experiment.ts";
+import type { LifecycleStage } from "../../entities/lifecycle-stage.ts";
 import type { ViewType } from "../../entities/lifecycle-stage.ts";
 import { experimentToJson } from "../../wire/rest-json.ts";
 import type { Context } from "../context.ts";
@@ -52,15 +53,7 @@ export async function deleteExperiments(
   options: ExperimentsOptions,
   names: readonly string[],
 ): Promise<void> {
-  await using store = await openExisting(context, "write", options.trackingUri);
-  for (const experiment of await Promise.all(names.map((name) => findExperiment(store, name)))) {
-    if (experiment.lifecycleStage === "deleted") {
-      context.io.say(`already deleted: ${experiment.name}`);
-      continue;
-    }
-    await store.deleteExperiment(experiment.experimentId);
-    context.io.say(`deleted: ${experiment.name} (id ${experiment.experimentId})`);
-  }
+  await changeLifecycle(context, options, { names, stage: "deleted", done: "deleted", known: "already deleted" });
 }
 
 /** Brings experiments back with their runs. */
@@ -69,14 +62,32 @@ export async function restoreExperiments(
   options: ExperimentsOptions,
   names: readonly string[],
 ): Promise<void> {
+  await changeLifecycle(context, options, { names, stage: "active", done: "restored", known: "not deleted" });
+}
+
+interface LifecycleChange {
+  readonly names: readonly string[];
+  readonly stage: LifecycleStage;
+  /** What is said of an experiment that was changed, and of one that was at that stage already. */
+  readonly done: string;
+  readonly known: string;
+}
+
+async function changeLifecycle(
+  context: Context,
+  options: ExperimentsOptions,
+  { names, stage, done, known }: LifecycleChange,
+): Promise<void> {
   await using store = await openExisting(context, "write", options.trackingUri);
-  for (const experiment of await Promise.all(names.map((name) => findExperiment(store, name)))) {
-    if (experiment.lifecycleStage === "active") {
-      context.io.say(`not deleted: ${experiment.name}`);
+  for (const { experimentId, name, lifecycleStage } of await Promise.all(
+    names.map((each) => findExperiment(store, each)),
+  )) {
+    if (lifecycleStage === stage) {
+      context.io.say(`${known}: ${name}`);
       continue;
     }
-    await store.restoreExperiment(experiment.experimentId);
-    context.io.say(`restored: ${experiment.name} (id ${experiment.experimentId})`);
+    await (stage === "deleted" ? store.deleteExperiment(experimentId) : store.restoreExperiment(experimentId));
+    context.io.say(`${done}: ${name} (id ${experimentId})`);
   }
 }
 
