@@ -6,6 +6,8 @@ export interface Metric {
   readonly step: number;
   /** Only where a logged model's metric is meant (MLflow 3). */
   readonly modelId?: string;
+  /** The run that logged it; only among the metrics of a logged model. */
+  readonly runId?: string;
   readonly datasetName?: string;
   readonly datasetDigest?: string;
 }

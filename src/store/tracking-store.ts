@@ -118,8 +118,31 @@ export interface CreateLoggedModelRequest {
   readonly tags?: readonly Tag[];
 }
 
+/** A dataset that logged models have metrics for; without a digest, any of that name. */
+export interface DatasetFilter {
+  readonly datasetName: string;
+  readonly datasetDigest?: string;
+}
+
+export interface LoggedModelOrder {
+  /** An attribute such as `creation_timestamp`, or `metrics.KEY`: then the latest value counts. */
+  readonly fieldName: string;
+  /** Default true. */
+  readonly isAscending?: boolean;
+  /** Only metrics of that dataset. */
+  readonly datasetName?: string;
+  readonly datasetDigest?: string;
+}
+
 export interface SearchLoggedModelsQuery {
   readonly experimentIds: readonly string[];
+  /** MLflow's filter grammar for logged models: attributes, metrics, params, tags, joined by AND. */
+  readonly filter?: string;
+  /** Metric conditions are looked up for one of these datasets; without any, only models with metrics of one of them. */
+  readonly datasets?: readonly DatasetFilter[];
+  /** Missing values last; ties: newest first, then model id. */
+  readonly orderBy?: readonly LoggedModelOrder[];
+  /** At least 1; default 50. */
   readonly maxResults?: number;
   readonly pageToken?: string;
 }
@@ -133,6 +156,23 @@ export interface LoggedModelStore {
   deleteLoggedModelTag(modelId: string, key: string): Promise<void>;
   deleteLoggedModel(modelId: string): Promise<void>;
   searchLoggedModels(query: SearchLoggedModelsQuery): Promise<Page<LoggedModel>>;
+}
+
+/** A dataset that runs of an experiment used, once for each context (`mlflow.data.context`) that it was used in. */
+export interface DatasetSummary {
+  readonly experimentId: string;
+  readonly name: string;
+  readonly digest: string;
+  readonly context?: string;
+}
+
+/** A store that can list the datasets of experiments. Optional: asked for by `hasDatasetSearch`. */
+export interface DatasetSearch {
+  searchDatasets(experimentIds: readonly string[]): Promise<readonly DatasetSummary[]>;
+}
+
+export function hasDatasetSearch(store: TrackingStore): store is TrackingStore & DatasetSearch {
+  return "searchDatasets" in store;
 }
 
 /** Everything that MLflow's tracking API does with experiments, runs and logged models. */
