@@ -97,6 +97,14 @@ export function integer(option: string): ValueParser<number> {
   };
 }
 
+/** An exit code as a shell knows it, 0 to 255. */
+export function exitCode(option: string): ValueParser<number> {
+  return (given) => {
+    if (/^\d{1,3}$/u.test(given) && Number(given) <= 255) return Number(given);
+    throw new UsageError(`${option} is not an exit code: ${given}`, { hint: `write ${option} $?` });
+  };
+}
+
 /** One of `values`, in any case of letters. */
 export function oneOf<Value extends string>(option: string, values: readonly Value[]): ValueParser<Value> {
   return (given) => {

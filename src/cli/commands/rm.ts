@@ -1,13 +1,9 @@
 import type { Run } from "../../entities/run.ts";
 import { TrackError } from "../../errors.ts";
-import { journalRoots } from "../../client/journal-folder.ts";
-import { findLiveJournal } from "../../recorder/dead-journals.ts";
-import { readPlace } from "../../util/proc.ts";
-import { runLiveness } from "../../wire/run-processes.ts";
 import type { Context } from "../context.ts";
 import { findRun } from "../find-run.ts";
-import { journalPlaces } from "../launch/journal-places.ts";
 import { openExisting } from "../open-for-reading.ts";
+import { isAliveHere } from "../run-liveness.ts";
 
 export interface ChangeRunsOptions {
   readonly force?: boolean;
@@ -18,8 +14,7 @@ export interface ChangeRunsOptions {
 export async function rm(context: Context, options: ChangeRunsOptions, names: readonly string[]): Promise<void> {
   await using store = await openExisting(context, "write", options.trackingUri);
   const runs = await findRuns(names, (name) => findRun(store, name));
-  const roots = journalRoots(journalPlaces(context.trackingUri(options.trackingUri), context.env));
-  if (options.force !== true) for (const run of runs) refuseLive(run, roots);
+  if (options.force !== true) for (const run of runs) refuseLive(context, run, options.trackingUri);
   for (const run of runs) {
     if (run.info.lifecycleStage === "deleted") {
       context.io.say(`already deleted: ${run.info.runId}`);
@@ -43,11 +38,8 @@ export async function findRuns(
   return [...runs.values()];
 }
 
-/** In its first second a run has no tag yet that tells its processes: its journal does. */
-function refuseLive(run: Run, roots: readonly string[]): void {
-  if (run.info.status !== "RUNNING") return;
-  const here = readPlace();
-  if (runLiveness(run, here) !== "alive" && findLiveJournal(roots, here, run.info.runId) === undefined) return;
+function refuseLive(context: Context, run: Run, trackingUri: string | undefined): void {
+  if (run.info.status !== "RUNNING" || !isAliveHere(context, run, trackingUri)) return;
   throw new TrackError(`the run is alive: ${run.info.runId} (${run.info.runName})`, {
     hint: "wait for its end, or give --force",
   });

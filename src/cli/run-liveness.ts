@@ -1,0 +1,18 @@
+import { journalRoots } from "../client/journal-folder.ts";
+import type { Run } from "../entities/run.ts";
+import { findLiveJournal } from "../recorder/dead-journals.ts";
+import { readPlace } from "../util/proc.ts";
+import { runLiveness } from "../wire/run-processes.ts";
+import type { Context } from "./context.ts";
+import { journalPlaces } from "./launch/journal-places.ts";
+
+/**
+ * Whether a run's wrapper or command lives on this host. In its first second a run has no tag yet that tells its
+ * processes: its journal does.
+ */
+export function isAliveHere(context: Context, run: Run, trackingUri?: string): boolean {
+  const here = readPlace();
+  if (runLiveness(run, here) === "alive") return true;
+  const roots = journalRoots(journalPlaces(context.trackingUri(trackingUri), context.env));
+  return findLiveJournal(roots, here, run.info.runId) !== undefined;
+}
