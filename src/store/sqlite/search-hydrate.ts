@@ -5,37 +5,26 @@ import type { Param } from "../../entities/param.ts";
 import type { Run, RunInfo } from "../../entities/run.ts";
 import { mlflowTags } from "../../entities/tag-keys.ts";
 import type { Tag } from "../../entities/tag.ts";
+import type { RunFields } from "../run-fields.ts";
 import type { SqlRow } from "./rows.ts";
 import { metricColumns, rowToDataset, rowToMetric, rowToPair, toNumber, toText } from "./rows.ts";
 import { prepareCached } from "./statements.ts";
 
 /**
- * Adds latest metrics, params, tags, inputs and outputs to runs, in the order given, with a fixed number of statements.
- * A run whose name is only in its tag (MLflow 1.x) gets it from there.
+ * Adds latest metrics, params, tags, inputs and outputs to runs, in the order given, with a fixed number of statements;
+ * with `fields` the data of those keys alone. A run whose name is only in its tag (MLflow 1.x) gets it from there.
  */
-export function hydrateRuns(db: DatabaseSync, infos: readonly RunInfo[]): readonly Run[] {
+export function hydrateRuns(db: DatabaseSync, infos: readonly RunInfo[], fields?: RunFields): readonly Run[] {
   if (infos.length === 0) return [];
   const ids = JSON.stringify(infos.map((info) => info.runId));
-  const list = "(SELECT value FROM json_each(?))";
-  const read = (sql: string): readonly SqlRow[] => prepareCached(db, sql).all(ids);
-  const metrics = groupRows(
-    read(`SELECT ${metricColumns}, m.run_uuid AS owner FROM latest_metrics m WHERE m.run_uuid IN ${list}`),
+  const metrics = readData(
+    db,
+    { table: "latest_metrics", columns: metricColumns, ids, keys: fields?.metrics },
     rowToMetric,
   );
-  const params = groupRows(
-    read(`SELECT "key", value, run_uuid AS owner FROM params WHERE run_uuid IN ${list}`),
-    rowToPair,
-  );
-  const tags = groupRows(read(`SELECT "key", value, run_uuid AS owner FROM tags WHERE run_uuid IN ${list}`), rowToPair);
-  const datasets = readDatasetInputs(db, ids);
-  const models = groupRows(
-    read(`${modelSql("RUN_INPUT", "MODEL_INPUT")} AND source_id IN ${list} ORDER BY rowid`),
-    rowToModel,
-  );
-  const outputs = groupRows(
-    read(`${modelSql("RUN_OUTPUT", "MODEL_OUTPUT")} AND source_id IN ${list} ORDER BY rowid`),
-    rowToModel,
-  );
+  const params = readData(db, { table: "params", columns: pairColumns, ids, keys: fields?.params }, rowToPair);
+  const tags = readData(db, { table: "tags", columns: pairColumns, ids, keys: tagKeys(infos, fields) }, rowToPair);
+  const inputs = fields === undefined ? readInputs(db, ids) : noInputs;
   return infos.map((info) => {
     const data = {
       metrics: metrics.get(info.runId) ?? noMetrics,
@@ -46,14 +35,57 @@ export function hydrateRuns(db: DatabaseSync, infos: readonly RunInfo[]): readon
       info: info.runName === "" ? nameFromTags(info, data.tags) : info,
       data,
       inputs: {
-        datasetInputs: datasets.get(info.runId) ?? [],
-        modelIds: (models.get(info.runId) ?? []).map((model) => model.modelId),
+        datasetInputs: inputs.datasets.get(info.runId) ?? [],
+        modelIds: (inputs.models.get(info.runId) ?? []).map((model) => model.modelId),
       },
-      outputs: { models: outputs.get(info.runId) ?? [] },
+      outputs: { models: inputs.outputs.get(info.runId) ?? [] },
     };
   });
 }
 
+interface DataQuery {
+  readonly table: "latest_metrics" | "params" | "tags";
+  readonly columns: string;
+  /** JSON array of run ids. */
+  readonly ids: string;
+  /** Absent: all. */
+  readonly keys: readonly string[] | undefined;
+}
+
+const pairColumns = 'm."key", m.value';
+
+function readData<Item>(
+  db: DatabaseSync,
+  { table, columns, ids, keys }: DataQuery,
+  read: (row: SqlRow) => Item,
+): ReadonlyMap<string, readonly Item[]> {
+  if (keys?.length === 0) return new Map();
+  const sql = `SELECT ${columns}, m.run_uuid AS owner FROM ${table} m WHERE m.run_uuid IN ${list}`;
+  if (keys === undefined) return groupRows(prepareCached(db, sql).all(ids), read);
+  return groupRows(prepareCached(db, `${sql} AND m."key" IN ${list}`).all(ids, JSON.stringify(keys)), read);
+}
+
+const list = "(SELECT value FROM json_each(?))";
+
+/** The tag of the name, too, where the name is nowhere else. */
+function tagKeys(infos: readonly RunInfo[], fields: RunFields | undefined): readonly string[] | undefined {
+  if (fields === undefined || !infos.some((info) => info.runName === "")) return fields?.tags;
+  return [...new Set([...fields.tags, mlflowTags.runName])];
+}
+
+function readInputs(db: DatabaseSync, ids: string) {
+  const readModels = (source: string, destination: string) => {
+    const sql = `${modelSql(source, destination)} AND source_id IN ${list} ORDER BY rowid`;
+    return groupRows(prepareCached(db, sql).all(ids), rowToModel);
+  };
+  return {
+    datasets: readDatasetInputs(db, ids),
+    models: readModels("RUN_INPUT", "MODEL_INPUT"),
+    outputs: readModels("RUN_OUTPUT", "MODEL_OUTPUT"),
+  };
+}
+
+const noInputs: ReturnType<typeof readInputs> = { datasets: new Map(), models: new Map(), outputs: new Map() };
 const noMetrics: readonly Metric[] = [];
 const noPairs: readonly (Param & Tag)[] = [];
 

@@ -14,12 +14,18 @@ export interface SelectParts {
   readonly orderBy: string;
 }
 
+export interface PageQuery {
+  readonly maxResults: number;
+  readonly pageToken: string | undefined;
+}
+
+export interface SelectedPage {
+  readonly rows: readonly SqlRow[];
+  readonly nextPageToken?: string;
+}
+
 /** Rows `offset` to `offset + maxResults`; the token of the next page only while one more row exists. */
-export function selectPage(
-  db: DatabaseSync,
-  parts: SelectParts,
-  page: { readonly maxResults: number; readonly pageToken: string | undefined },
-): { readonly rows: readonly SqlRow[]; readonly nextPageToken?: string } {
+export function selectPage(db: DatabaseSync, parts: SelectParts, page: PageQuery): SelectedPage {
   const offset = parsePageToken(page.pageToken);
   if (page.maxResults === 0) return { rows: [] };
   const where = parts.where.map((piece) => piece.sql).join("\n  AND ");

@@ -22,7 +22,9 @@ import {
 import { newRunId, randomHex } from "../../util/ids.ts";
 import { randomRunName } from "../../util/run-names.ts";
 import type { MetricSummaries, MetricSummary } from "../metric-summaries.ts";
+import type { MetricSeries, MetricSeriesReader } from "../metric-series.ts";
 import type { OpenStoreOptions } from "../open-store.ts";
+import type { RunFields, RunFieldsSearch } from "../run-fields.ts";
 import type {
   CreateExperimentRequest,
   CreateLoggedModelRequest,
@@ -60,7 +62,7 @@ export async function openSqliteStore(path: string, options: OpenStoreOptions): 
  * MLflow's SQLite store, row for row: any MLflow 3 reads what is written here, and the other way round.
  * Calls are carried out in the order they were made. While the database is locked they wait, but never block the event loop for long.
  */
-export class SqliteStore implements TrackingStore, MetricSummaries {
+export class SqliteStore implements TrackingStore, MetricSummaries, MetricSeriesReader, RunFieldsSearch {
   readonly #connection: SqliteConnection;
   readonly #artifactRoot: string;
 
@@ -148,6 +150,10 @@ export class SqliteStore implements TrackingStore, MetricSummaries {
     return this.#connection.read((db) => searchRuns(db, query));
   }
 
+  searchRunFields(query: SearchRunsQuery, fields: RunFields): Promise<Page<Run>> {
+    return this.#connection.read((db) => searchRuns(db, query, fields));
+  }
+
   async logBatch(runId: string, request: LogBatchRequest): Promise<void> {
     request.params?.forEach(checkParam);
     checkMetrics(request.metrics ?? []);
@@ -169,6 +175,11 @@ export class SqliteStore implements TrackingStore, MetricSummaries {
 
   getMetricSummaries(runId: string, options: { readonly seriesLength: number }): Promise<readonly MetricSummary[]> {
     return this.#connection.read((db) => readMetricSummaries(db, runId, options.seriesLength));
+  }
+
+  async getMetricSeries(runId: string, keys: readonly string[]): Promise<readonly MetricSeries[]> {
+    const { readMetricSeries } = await import("./metric-series.ts");
+    return this.#connection.read((db) => readMetricSeries(db, runId, keys));
   }
 
   async logInputs(runId: string, datasets: readonly DatasetInput[], modelIds: readonly string[]): Promise<void> {
