@@ -30,8 +30,6 @@ export interface RunCommandRequest {
   readonly syncTimeoutMs: number;
   /** One line on stderr, unless `--quiet`. */
   say(text: string): void;
-  /** One line on stderr. */
-  sayAlways(text: string): void;
   /** The wait for the store may be shown as it goes on. */
   readonly showProgress: boolean;
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -13,6 +13,8 @@ export default function setUp(): () => void {
     encoding: "utf8",
   });
   if (build.status !== 0) throw new Error(`the build failed:\n${build.stdout}${build.stderr}`);
+  // Other users run it too.
+  chmodSync(installed, 0o755);
   mkdirSync(join(installed, "bin"));
   cpSync(join(root, "bin/track"), join(installed, "bin/track"));
   cpSync(join(root, "package.json"), join(installed, "package.json"));

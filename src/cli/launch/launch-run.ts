@@ -11,7 +11,7 @@ import type { JournalHeader } from "../../wire/journal-header.ts";
 import { createMasker } from "../../wire/redact.ts";
 import { findEnvironmentSecrets } from "../../wire/secret-names.ts";
 import type { LaunchNotes } from "../../wrapper/launch-notes.ts";
-import { runCommand } from "../../wrapper/run-command.ts";
+import { runCommand, type RunCommandResult } from "../../wrapper/run-command.ts";
 import type { Context } from "../context.ts";
 import { attemptHeader } from "./attempt-header.ts";
 import { childEnvironment } from "./child-environment.ts";
@@ -62,18 +62,32 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
     say: (text) => {
       if (!isToldAlready(text, preflight, settings)) say(text);
     },
-    sayAlways: (text) => context.io.say(text),
     showProgress: !settings.quiet && context.io.isErrTerminal,
   });
+  tellEnd(context, { settings, header, result, isRecorded: journal !== undefined });
+  return result.leave((exitCode) => context.exit(exitCode));
+}
+
+interface End {
+  readonly settings: RunSettings;
+  readonly header: JournalHeader;
+  readonly result: RunCommandResult;
+  readonly isRecorded: boolean;
+}
+
+/** The command is over: its exit code does not change for what fails here. */
+function tellEnd(context: Context, { settings, header, result, isRecorded }: End): void {
+  const { io } = context;
+  const isSilent = settings.quiet || !isRecorded;
+  // A shell would have said that.
+  if (isSilent && result.outcome.kind === "spawn-failed") io.say(result.outcome.message);
   try {
     const now = context.now();
-    if (journal !== undefined) say(closingLine(result, header, { isTerminal: context.io.isErrTerminal, now }));
+    if (!isSilent) io.say(closingLine(result, header, { isTerminal: io.isErrTerminal, now }));
     if (settings.summaryFile !== undefined) writeFileSync(settings.summaryFile, summaryJson(result, header, now));
   } catch (error) {
-    // The command is over: its exit code must not change for this.
-    context.io.say(`cannot write the summary: ${messageOf(error)}`);
+    io.say(`cannot write the summary: ${messageOf(error)}`);
   }
-  return result.leave((exitCode) => context.exit(exitCode));
 }
 
 interface Prepared {
