@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Server, Socket } from "node:net";
 import { join } from "node:path";
+import { failOnPurpose } from "../util/test-fault.ts";
 import type { RecorderMessage, WrapperMessage } from "../wire/control-messages.ts";
 
 export interface RecorderProcessOptions {
@@ -95,6 +96,7 @@ export class RecorderProcess {
     child.on("error", () => this.#lose(child));
     child.on("exit", () => this.#lose(child));
     child.unref();
+    failOnPurpose("hand-over");
     this.#send(this.#options.hello, this.#options.server);
     for (const message of this.#said) this.#send(message);
   }

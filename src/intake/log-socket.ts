@@ -1,5 +1,6 @@
 import type { Server, Socket } from "node:net";
 import { messageOf } from "../util/error-code.ts";
+import { failOnPurpose } from "../util/test-fault.ts";
 import type { IntakeHandler } from "./intake-handler.ts";
 import { LogConnection } from "./log-connection.ts";
 import { monotonicMs } from "../util/monotonic.ts";
@@ -42,6 +43,7 @@ export class LogSocketServer implements Disposable {
       socket.destroy();
       return;
     }
+    failOnPurpose("socket");
     this.#activity += 1;
     this.#connectionCount += 1;
     const connection = new LogConnection(socket, this.#isPaused, {

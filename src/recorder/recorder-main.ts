@@ -1,6 +1,7 @@
 import { closeSync, readlinkSync } from "node:fs";
 import { Server, Socket } from "node:net";
 import type { RecorderMessage, WrapperMessage } from "../wire/control-messages.ts";
+import { armFaults } from "../util/test-fault.ts";
 import { Recorder } from "./recorder.ts";
 
 /**
@@ -11,6 +12,7 @@ function main(): void {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) process.on(signal, () => {});
   closeForeignDescriptors(process.argv.slice(2));
   delete process.env["NODE_COMPILE_CACHE"];
+  armFaults(process.env["TRACK_TEST_FAULT"]);
   const recorder = new Recorder({
     env: process.env,
     tell: (message: RecorderMessage) => {

@@ -5,6 +5,7 @@ import { hasCode } from "../util/error-code.ts";
 import { isProcessAlive, readPlace } from "../util/proc.ts";
 import type { OutcomeRecord, RecorderMessage, WrapperMessage } from "../wire/control-messages.ts";
 import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
+import { failOnPurpose } from "../util/test-fault.ts";
 import { findDeadJournals } from "./dead-journals.ts";
 import type { MissingOutcome } from "../wire/final-status.ts";
 import { findRunProcesses } from "./run-processes.ts";
@@ -50,6 +51,7 @@ export class Recorder {
         if (handle instanceof Socket) void this.#session?.then((session) => this.#accept(session, handle));
         return;
       case "started":
+        failOnPurpose("control:recorder");
         this.#command = message.command;
         void this.#session?.then((session) => session.commandStarted(message.command, message.console));
         return;

@@ -12,6 +12,7 @@ import { openTrackingStore } from "../store/open-store.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
 import { journalFiles, type JournalHeader } from "../wire/journal-header.ts";
 import { monotonicMs } from "../util/monotonic.ts";
+import { failOnPurpose } from "../util/test-fault.ts";
 import { createMasker, type SecretMasker } from "../wire/redact.ts";
 import { EarlierEntries } from "./earlier-entries.ts";
 import { LiveRun } from "./live-run.ts";
@@ -182,6 +183,7 @@ export class Recording {
   }
 
   #append(operation: StoreOperation, logOffset?: number): void {
+    failOnPurpose("journal");
     this.#writer.append({
       receivedAt: this.#options.now(),
       attempt: this.header.attempt,
@@ -199,6 +201,7 @@ export class Recording {
       paceMs: () => (monotonicMs() - begunAt < drainPace.firstMs ? drainPace.earlyMs : drainPace.laterMs),
       cursorIntervalMs,
       openStore: async () => {
+        failOnPurpose("store");
         const store = await openTrackingStore(this.header.trackingUri, { mode: "write", busyTimeoutMs });
         this.#drainStore = store;
         this.#revisionOf = hasRevision(store) ? () => store.revision() : undefined;

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { LogSink } from "../entities/log-record.ts";
 import { messageOf } from "../util/error-code.ts";
+import { failOnPurpose } from "../util/test-fault.ts";
 import { CgroupSource } from "./cgroup-source.ts";
 import { CpuSource } from "./cpu-source.ts";
 import { DiskSource } from "./disk-source.ts";
@@ -77,13 +78,27 @@ export class SystemMetricsMonitor {
     if (this.#schedule !== undefined || this.#stopped !== undefined) return;
     this.#startedAtMs = this.#monotonic();
     this.#sampledAtMs = this.#startedAtMs;
-    this.#schedule = new SamplingSchedule(this.#startedAtMs, this.#options.intervalSeconds);
-    this.#openSources(this.#schedule.intervalMs(this.#startedAtMs));
-    setImmediate(() => {
-      if (this.#stopped === undefined) this.#gpu?.start();
-    }).unref();
-    this.#peekLater(0);
-    this.#sampleLater(this.#schedule);
+    const schedule = new SamplingSchedule(this.#startedAtMs, this.#options.intervalSeconds);
+    this.#schedule = schedule;
+    this.#guard(() => {
+      this.#openSources(schedule.intervalMs(this.#startedAtMs));
+      setImmediate(() => {
+        if (this.#stopped === undefined) this.#guard(() => this.#gpu?.start());
+      }).unref();
+      this.#peekLater(0);
+      this.#sampleLater(schedule);
+    });
+  }
+
+  /** A bug of ours ends the sampling and nothing else. */
+  #guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      clearTimeout(this.#timer);
+      clearTimeout(this.#peekTimer);
+      this.#notice(`no longer sampled: system metrics (${messageOf(error)})`);
+    }
   }
 
   /**
@@ -118,7 +133,7 @@ export class SystemMetricsMonitor {
       const elapsedMs = this.#monotonic() - this.#startedAtMs;
       await this.#gpu?.waitForAnswer(Math.min(elapsedMs, longestGpuWaitMs));
     } finally {
-      this.#sample();
+      this.#guard(() => this.#sample());
       for (const source of this.#sources) source.close();
     }
   }
@@ -158,15 +173,17 @@ export class SystemMetricsMonitor {
 
   #sampleLater(schedule: SamplingSchedule): void {
     const delayMs = schedule.delayMs(this.#monotonic());
-    this.#timer = setTimeout(() => {
-      const before = process.threadCpuUsage();
-      this.#sample();
-      const cost = process.threadCpuUsage(before);
-      schedule.addCost((cost.user + cost.system) / 1000);
-      this.#gpu?.setInterval(schedule.intervalMs(this.#monotonic()));
-      this.#sampleLater(schedule);
-    }, delayMs);
+    this.#timer = setTimeout(() => this.#guard(() => this.#sampleNow(schedule)), delayMs);
     this.#timer.unref();
+  }
+
+  #sampleNow(schedule: SamplingSchedule): void {
+    const before = process.threadCpuUsage();
+    this.#sample();
+    const cost = process.threadCpuUsage(before);
+    schedule.addCost((cost.user + cost.system) / 1000);
+    this.#gpu?.setInterval(schedule.intervalMs(this.#monotonic()));
+    this.#sampleLater(schedule);
   }
 
   #peekLater(index: number): void {
@@ -185,6 +202,7 @@ export class SystemMetricsMonitor {
   }
 
   #sample(): void {
+    failOnPurpose("monitor");
     const monotonicMs = this.#monotonic();
     const values = this.#sources.flatMap((source) => source.sample(monotonicMs));
     this.#summary.add(values, (monotonicMs - this.#sampledAtMs) / 1000);

@@ -5,6 +5,7 @@ import type { ProcessOutcome } from "../entities/process-outcome.ts";
 import type { CaptureMode } from "../settings/run-options.ts";
 import { hasCode } from "../util/error-code.ts";
 import type { ConsoleSource } from "../wire/control-messages.ts";
+import { failOnPurpose } from "../util/test-fault.ts";
 import { becomeCommand } from "./become-command.ts";
 import { exactWords } from "./exact-bytes.ts";
 import { followStops } from "./job-control.ts";
@@ -76,6 +77,7 @@ export async function startCommand(plan: CommandPlan): Promise<StartedCommand | 
     onCaptureEnd: plan.onCaptureEnd ?? (() => undefined),
   });
   const stdio = stdioFor(plan.notes.inheritedFds, capture);
+  failOnPurpose("launch");
   relay.beforeSpawn();
   const child = await spawnChild([...prefix, ...(exactWords(plan.argv, plan.env) ?? plan.argv)], plan, stdio);
   if (child instanceof Error) {

@@ -6,6 +6,7 @@ import type { RunStatus } from "../entities/run-status.ts";
 import type { CaptureMode } from "../settings/run-options.ts";
 import { messageOf } from "../util/error-code.ts";
 import { readLink, readStartTicks } from "../util/proc.ts";
+import { armFaults, failOnPurpose } from "../util/test-fault.ts";
 import type { OutcomeRecord, RecorderMessage, RunSummary } from "../wire/control-messages.ts";
 import { exitCodeOf, finalStatus } from "../wire/final-status.ts";
 import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
@@ -59,6 +60,7 @@ const longestTimerMs = 2 ** 31 - 1;
 export async function runCommand(request: RunCommandRequest): Promise<RunCommandResult> {
   // Node ends a process that only waits for things that were unref'd, with code 0: never while the command's code is not passed on.
   const keepAlive = setInterval(() => {}, 2 ** 30);
+  armFaults(request.env["TRACK_TEST_FAULT"]);
   try {
     return await new CommandRun(request).run();
   } finally {
@@ -93,13 +95,14 @@ class CommandRun {
       onCaptureEnd: (reason) => request.say(`console output is no longer captured: ${reason}`),
       onLateSignal: () => this.#endWait?.(),
     });
+    this.#surviveFaults();
     if (started.kind === "started" && request.timeoutMs !== undefined) this.#armTimeout(started, request.timeoutMs);
     this.#attempt(() => this.#oom.begin());
     this.#attempt(() => this.#startRecorder(started.kind === "started" ? started : undefined));
     const outcome = started.kind === "started" ? await started.outcome : started;
     clearTimeout(this.#timer);
     const record = this.#recordOf(outcome);
-    await this.#tellOutcome(record);
+    await this.#tellOutcome(record).catch((error: unknown) => this.#tellFault(error));
     return this.#result(record, started.kind === "started" && started.hasTerminal);
   }
 
@@ -112,12 +115,27 @@ class CommandRun {
     }, stepMs);
   }
 
+  /** A bug of ours in some event must not end the process that stands for the command. */
+  #surviveFaults(): void {
+    const survive = (error: unknown): void => {
+      this.#tellFault(error);
+      // What would have ended the wait may be what has failed.
+      this.#endWait?.();
+    };
+    process.on("uncaughtException", survive);
+    process.on("unhandledRejection", survive);
+  }
+
+  #tellFault(error: unknown): void {
+    this.#notice(`the run may not be recorded in full: ${messageOf(error)}`);
+  }
+
   /** The command runs by now: whatever we lack (descriptors, memory), its exit code is still to be passed on. */
   #attempt<Value>(action: () => Value): Value | undefined {
     try {
       return action();
     } catch (error) {
-      this.#notice(`the run may not be recorded in full: ${messageOf(error)}`);
+      this.#tellFault(error);
       return undefined;
     }
   }
@@ -143,6 +161,7 @@ class CommandRun {
   }
 
   #hear(message: RecorderMessage): void {
+    failOnPurpose("control");
     if (message.type === "notice") this.#notice(message.text);
     if (
       message.type === "progress" &&
@@ -178,6 +197,7 @@ class CommandRun {
   async #tellOutcome(record: OutcomeRecord): Promise<void> {
     this.#record = record;
     this.#keep(journalFiles.outcome, record);
+    failOnPurpose("end");
     if (this.#recorder === undefined || this.#recorder.isGivenUp) return;
     const done = new Promise<void>((resolve) => (this.#endWait = resolve));
     const timer = setTimeout(() => this.#endWait?.(), this.#request.syncTimeoutMs);

@@ -2,6 +2,7 @@ import { constants, openSync } from "node:fs";
 import { constants as osConstants } from "node:os";
 import { readStat } from "../util/proc.ts";
 import { Canary } from "./canary.ts";
+import { failOnPurpose } from "../util/test-fault.ts";
 import { bitOf, type ProcessState, readProcessState } from "./process-state.ts";
 import { monotonicMs } from "../util/monotonic.ts";
 
@@ -115,6 +116,7 @@ export class SignalRelay {
   }
 
   #receive(signal: NodeJS.Signals): void {
+    if (signal === "SIGUSR2") failOnPurpose("signal");
     if (this.#isGone) this.#onLateSignal(signal);
     else if (this.#target === undefined) this.#kept.push(signal);
     else void this.#judgeAndDeliver(signal, this.#isFirstTurn);

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import type { Tag } from "../../entities/tag.ts";
 import { TrackError } from "../../errors.ts";
 import { bindLoggingServer, type LoggingServer } from "../../client/logging-server.ts";
@@ -46,6 +46,12 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
     if (preflight.fault !== undefined) say(faultLine(preflight, preflight.fault));
     say(announcement(header, preflight, context.io.isErrTerminal));
   }
+  const discard = (error: unknown): never => {
+    // The command was not started: it may be now, without a run.
+    if (journal !== undefined) rmSync(journal.folder, { recursive: true, force: true });
+    logging?.close();
+    throw error;
+  };
   const result = await runCommand({
     argv: command,
     ...(request.isElsewhere && { cwd: request.cwd }),
@@ -63,7 +69,7 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
       if (!isToldAlready(text, preflight, settings)) say(text);
     },
     showProgress: !settings.quiet && context.io.isErrTerminal,
-  });
+  }).catch(discard);
   tellEnd(context, { settings, header, result, isRecorded: journal !== undefined });
   return result.leave((exitCode) => context.exit(exitCode));
 }

@@ -1,5 +1,6 @@
 import { close, closeSync, openSync, writeSync, writev } from "node:fs";
 import { messageOf } from "../../util/error-code.ts";
+import { failOnPurpose } from "../../util/test-fault.ts";
 import { hasRoomForThreads } from "./thread-room.ts";
 
 /** Bytes that may wait for the disk before the relay is asked to pause. */
@@ -42,8 +43,19 @@ export class Spool {
     return this.#hasFailed;
   }
 
-  /** Takes a copy of `chunk`. `false`: the disk is behind, wait for `onReady` before the next one. */
+  /** Takes a copy of `chunk`. `false`: the disk is behind, wait for `onReady` before the next one. Never throws. */
   append(chunk: Buffer): boolean {
+    try {
+      return this.#append(chunk);
+    } catch (error) {
+      // Lack of memory, or a bug of ours: the output itself goes on.
+      this.#end(messageOf(error));
+      return true;
+    }
+  }
+
+  #append(chunk: Buffer): boolean {
+    failOnPurpose("capture");
     if (this.#fd === undefined) return true;
     this.#hasThreads ??= hasRoomForThreads();
     if (!this.#hasThreads) {
