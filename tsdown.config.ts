@@ -29,7 +29,7 @@ const shared: UserConfig = {
   outDir: "dist",
   dts: false,
   fixedExtension: false,
-  deps: { alwaysBundle: [/^commander/u] },
+  deps: { alwaysBundle: [/^(?:commander|smol-toml)/u] },
   plugins: [lazyBuiltins],
 };
 

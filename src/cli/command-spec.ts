@@ -31,6 +31,8 @@ export interface CommandSpec {
   readonly examples: readonly string[];
   /** From the first argument on nothing is ours: `track run python train.py --epochs 5`. */
   readonly passThrough: boolean;
+  /** It needs all settings of the config files, not just the tracking URI. */
+  readonly takesSettings: boolean;
   /** Runs the command; what it resolves to is the exit code, 0 by default. */
   invoke(context: Context, parsed: ParsedArguments): Promise<number | void>;
 }
@@ -44,6 +46,7 @@ export interface CommandDefinition<Options> {
   readonly defaults?: Partial<Options>;
   readonly examples: readonly string[];
   readonly passThrough?: boolean;
+  readonly takesSettings?: boolean;
   /** Loads the command file by `import()` and calls its function. */
   readonly invoke: (context: Context, options: Options, args: readonly string[]) => Promise<number | void>;
 }
@@ -66,6 +69,7 @@ export function defineCommand<Options extends object>(definition: CommandDefinit
     defaults: { ...definition.defaults },
     examples: definition.examples,
     passThrough: definition.passThrough ?? false,
+    takesSettings: definition.takesSettings ?? false,
     // `options` and `defaults` were checked against `Options` above; required fields are covered by `defaults`.
     invoke: (context, parsed) => definition.invoke(context, parsed.options as Options, parsed.args),
   };

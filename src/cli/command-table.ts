@@ -1,6 +1,7 @@
 import type { CommandSpec } from "./command-spec.ts";
 import { loggingCommands } from "./specs/logging-commands.ts";
 import { lookingCommands } from "./specs/looking-commands.ts";
+import { maintenanceCommands } from "./specs/maintenance-commands.ts";
 import { pipelineCommands } from "./specs/pipeline-commands.ts";
 import { wrappingCommands } from "./specs/wrapping-commands.ts";
 
@@ -10,6 +11,7 @@ export const commandTable: readonly CommandSpec[] = [
   ...loggingCommands,
   ...lookingCommands,
   ...pipelineCommands,
+  ...maintenanceCommands,
 ];
 
 /** What the first word of a two-word command is about, where that word is no command itself. */

@@ -1,9 +1,12 @@
 import { createReadStream } from "node:fs";
-import { TrackError } from "../errors.ts";
-import { type Environment, resolveTrackingUri } from "../settings/tracking-uri.ts";
+import { TrackError, UsageError } from "../errors.ts";
+import { findConfigFiles } from "../settings/find-config-files.ts";
+import { type Environment, resolveTrackingUri, variable } from "../settings/tracking-uri.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
-import { hasCode } from "../util/error-code.ts";
+import { hasCode, messageOf } from "../util/error-code.ts";
 import { createIo, type Io } from "./io.ts";
+import type { LoadedConfig } from "./load-config.ts";
+import type { OptionSpec } from "./command-spec.ts";
 
 export type { Environment } from "../settings/tracking-uri.ts";
 
@@ -17,7 +20,11 @@ export interface Context {
   now(): number;
   /** Ends the process; only for a command that stands for another one, and so may have to die of a signal instead. */
   exit(exitCode: number): never;
-  /** The URI in force: the option, else the environment, else the default of this folder. */
+  /** What the config files say; absent where there are none, and before `loadConfig`. */
+  readonly config: LoadedConfig | undefined;
+  /** Reads the config files; a mistake in one is a `UsageError`. `runOptions`: the options of `track run`. */
+  loadConfig(runOptions: readonly OptionSpec[]): Promise<void>;
+  /** The URI in force: the option, else the environment, else the config files, else the default of this folder. */
   trackingUri(option?: string): string;
   /** Opens the store behind `trackingUri(option)`; the caller disposes of it. `read` creates and changes nothing. */
   openStore(mode: "read" | "write", trackingUriOption?: string): Promise<TrackingStore>;
@@ -36,6 +43,7 @@ export interface ContextParts {
 /** The process's own context; each part can be replaced. Cheap: nothing is opened or looked up before it is asked for. */
 export function createContext(parts: ContextParts = {}): Context {
   const env = parts.env ?? process.env;
+  let config: LoadedConfig | undefined;
   const context: Context = {
     io: parts.io ?? createIo(env),
     env,
@@ -44,7 +52,26 @@ export function createContext(parts: ContextParts = {}): Context {
     },
     now: parts.now ?? Date.now,
     exit: (exitCode) => process.exit(exitCode),
-    trackingUri: (option) => resolveTrackingUri(option, env, context.cwd),
+    get config() {
+      return config;
+    },
+    loadConfig: async (runOptions) => {
+      const paths = findConfigFiles(folderOrNone(context), env);
+      if (paths.length === 0) return;
+      try {
+        // Most folders have no such file, and pay nothing for its reader.
+        const { loadConfig } = await import("./load-config.ts");
+        config = await loadConfig(paths, runOptions);
+      } catch (error) {
+        if (error instanceof UsageError) throw error;
+        // Any other fault is one of the surroundings, and must not keep a command from running.
+        context.io.say(`the config files are not used: ${messageOf(error)}`);
+      }
+    },
+    trackingUri: (option) => {
+      const given = option ?? variable(env, "MLFLOW_TRACKING_URI") ?? config?.options.trackingUri;
+      return resolveTrackingUri(given, env, context.cwd);
+    },
     stdin: parts.stdin ?? readStdin,
     openStore: async (mode, option) => {
       const { repairDeadRuns } = await import("./repair-dead-runs.ts");
@@ -58,6 +85,15 @@ export function createContext(parts: ContextParts = {}): Context {
 
 function readStdin(): AsyncIterable<Uint8Array> {
   return createReadStream("", { fd: 0, autoClose: false });
+}
+
+function folderOrNone(context: Context): string | undefined {
+  try {
+    return context.cwd;
+  } catch (error) {
+    if (error instanceof TrackError) return undefined;
+    throw error;
+  }
 }
 
 function currentFolder(): string {

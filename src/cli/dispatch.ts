@@ -1,4 +1,5 @@
 import type { CommandSpec, ParsedArguments } from "./command-spec.ts";
+import { variable } from "../settings/tracking-uri.ts";
 import { commandTable, groupSummaries } from "./command-table.ts";
 import type { Context } from "./context.ts";
 import { findCommand, parseArguments } from "./parse-arguments.ts";
@@ -18,6 +19,18 @@ export async function dispatch(
 }
 
 async function run(context: Context, spec: CommandSpec, parsed: ParsedArguments): Promise<number> {
+  if (needsConfig(context, spec, parsed)) {
+    await context.loadConfig(commandTable.find(({ name }) => name === "run")?.options ?? []);
+  }
   const exitCode = await spec.invoke(context, parsed);
   return exitCode ?? 0;
+}
+
+/** Commands that only look into a store need no more than its place, and inside a run that is known. */
+function needsConfig(context: Context, spec: CommandSpec, { options }: ParsedArguments): boolean {
+  if (spec.takesSettings) return true;
+  if (options["trackingUri"] !== undefined || variable(context.env, "MLFLOW_TRACKING_URI") !== undefined) return false;
+  const opensStore = spec.options.some(({ field }) => field === "trackingUri");
+  // `track log` without `--run` only speaks to the run that it is part of.
+  return opensStore && (!spec.name.startsWith("log ") || options["run"] !== undefined);
 }

@@ -1,3 +1,6 @@
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
 import { OpenRun } from "./open-run.ts";
 import { bin, processesIn, tagsOf, TrackRig, waitFor } from "./rig.ts";
@@ -71,4 +74,44 @@ test("artifacts get -o - to a reader that goes away is no error", async () => {
   const folder = await rig.track(["artifacts", "get", "@last", "console", "-o", "-"]);
   expect(folder).toMatchObject({ code: 1, stdout: "" });
   expect(folder.stderr).toContain("a folder cannot go to stdout: console");
+});
+
+test("a run takes what is not said from the files, and no secret of theirs into the store", async () => {
+  await using rig = TrackRig.setup();
+  const deep = join(rig.cwd, "deep/er");
+  mkdirSync(deep, { recursive: true });
+  mkdirSync(join(rig.root, "home/.config/track"), { recursive: true });
+  writeFileSync(
+    join(rig.root, "home/.config/track/config.toml"),
+    'experiment = "mine"\nsummary-file = "summary.json"\n',
+  );
+  writeFileSync(
+    join(rig.cwd, "track.toml"),
+    'experiment = "digits"\ntracking-uri = "sqlite:///mlflow.db"\nrun-name = "from-file"\n[tag]\nteam = "vision"\nwho = "file"\n',
+  );
+  const done = await rig.track(["run", "-t", "who=typed", "--", "true"], { cwd: deep });
+  expect(done.stderr).toContain("run from-file (");
+  const run = await rig.run();
+  expect(tagsOf(run)).toMatchObject({ team: "vision", who: "typed", "track.options": "{}" });
+  await using store = await rig.openStore();
+  expect((await store.getExperiment(run.info.experimentId)).name).toBe("digits");
+  expect(existsSync(join(deep, "summary.json"))).toBe(true);
+  expect((await rig.track(["ls"], { cwd: deep })).stdout).toContain("from-file");
+
+  // The name is for new runs: a run that exists keeps its own.
+  await rig.track(["run", "-n", "typed", "--", "true"], { cwd: deep });
+  await rig.track(["resume", "typed"], { cwd: deep });
+  expect((await rig.runs()).map(({ info }) => info.runName).sort()).toEqual(["from-file", "typed"]);
+});
+
+test("a setting of a file counts before the start as an option does", async () => {
+  await using rig = TrackRig.setup();
+  writeFileSync(join(rig.cwd, "track.toml"), "strict = true\n");
+  await rig.track(["run", "--", "true"]);
+  const database = new DatabaseSync(join(rig.cwd, "mlflow.db"));
+  database.exec("BEGIN EXCLUSIVE");
+  const refused = await rig.track(["run", "--", "touch", "ran"]);
+  database.close();
+  expect(refused).toMatchObject({ code: 125, stderr: expect.stringContaining("hint: mend it, or leave out --strict") });
+  expect(existsSync(join(rig.cwd, "ran"))).toBe(false);
 });

@@ -50,7 +50,8 @@ export async function runIn(context: Context, request: RunRequest): Promise<numb
   try {
     return await launch(context, request, notes);
   } catch (error) {
-    if (error instanceof TrackError || request.options.strict === true) throw error;
+    const { strict = context.config?.options.strict } = request.options;
+    if (error instanceof TrackError || strict === true) throw error;
     // We lack something (descriptors, memory) or have a bug, and the command was not started: it runs as if we were not there.
     context.io.say(`the command runs unrecorded: ${messageOf(error)}`);
     if (cwd !== undefined) process.chdir(cwd);
@@ -60,9 +61,13 @@ export async function runIn(context: Context, request: RunRequest): Promise<numb
 }
 
 async function launch(context: Context, request: RunRequest, notes: LaunchNotes): Promise<number> {
-  const { options, command, cwd, known } = request;
+  const { options: typed, command, cwd, known } = request;
   const here = currentFolder(context, notes.environment);
-  const settings = resolveRunSettings(options, notes.environment, here);
+  const options = await withFiles(context, typed, notes.environment);
+  const settings = {
+    ...resolveRunSettings(options, notes.environment, here),
+    isExperimentGiven: typed.experimentName !== undefined || typed.experimentId !== undefined,
+  };
   checkNames(settings);
   const isParentGiven = options.parentRunId !== undefined;
   const found = await preflight({ settings, isParentGiven, ...(known !== undefined && { known }) });
@@ -76,8 +81,14 @@ async function launch(context: Context, request: RunRequest, notes: LaunchNotes)
     notes,
     userName: userName(notes.environment),
     sourceTags: sourceTags(command),
-    recordedOptions: recordableOptions(options),
+    recordedOptions: recordableOptions(typed),
   });
+}
+
+async function withFiles(context: Context, typed: RunOptions, env: Environment): Promise<RunOptions> {
+  if (context.config === undefined) return typed;
+  const { withConfig } = await import("../../settings/with-config.ts");
+  return withConfig(typed, context.config.options, env);
 }
 
 /** A command may well run in a folder that has been deleted; its old name is what can be recorded then. */

@@ -114,6 +114,7 @@ export const wrappingCommands: readonly CommandSpec[] = [
     options: [runIdOption, ...sharedOptions],
     defaults: { tags: [], params: [] },
     passThrough: true,
+    takesSettings: true,
     examples: [
       "track run -- python train.py --epochs 5",
       "track run -e digits -p lr=0.01 -t team=vision python train.py",
@@ -127,6 +128,7 @@ export const wrappingCommands: readonly CommandSpec[] = [
     arguments: ["<run>", "[command...]"],
     options: [{ field: "force", flags: "--force", description: "even if the run seems to be alive" }, ...sharedOptions],
     defaults: { tags: [], params: [] },
+    takesSettings: true,
     examples: ["track resume @last", "track resume 3f1c9a2e -- python train.py --epochs 10"],
     invoke: async (context, options, args) => {
       const [run = "", ...command] = args;
