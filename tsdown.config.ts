@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { defineConfig, type UserConfig } from "tsdown";
 
 /**
@@ -38,12 +39,20 @@ const startOf = (name: string, test: RegExp): NonNullable<UserConfig["outputOpti
   codeSplitting: { groups: [{ name, test }] },
 });
 
+/** The hook, alone in its folder since that is on PYTHONPATH, and what it loads once a program uses MLflow. */
+const python = (outDir: string): { from: string; to: string }[] => [
+  { from: "src/python-hook/sitecustomize.py", to: join(outDir, "python-hook") },
+  { from: "src/python-keeper/run_keeper.py", to: join(outDir, "python-keeper") },
+  { from: "src/python-keeper/autolog.py", to: join(outDir, "python-keeper") },
+];
+
 export default defineConfig([
   // What bin/track runs; all commands but `run` are lazy chunks.
   {
     ...shared,
     entry: { main: "src/boot.ts" },
     clean: true,
+    copy: ({ outDir }) => python(outDir),
     outputOptions: startOf(
       "run",
       /\/src\/(?:main|cli\/commands\/run|store\/open-store|store\/sqlite\/sqlite-store)\.ts$/u,

@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly syncTimeoutMs?: number;
   readonly consoleLimitBytes?: number;
   readonly redact?: boolean;
+  readonly autolog?: boolean;
+  readonly pythonHook?: boolean;
   readonly runIdFile?: string;
   readonly summaryFile?: string;
   readonly quiet?: boolean;

@@ -28,6 +28,10 @@ export interface RunSettings {
   readonly syncTimeoutMs: number;
   readonly consoleLimitBytes: number;
   readonly redact: boolean;
+  /** MLflow's autologging in Python children that never asked for it. */
+  readonly autolog: boolean;
+  /** The run keeper in Python children. */
+  readonly pythonHook: boolean;
   readonly runIdFile?: string;
   readonly summaryFile?: string;
   readonly quiet: boolean;
@@ -60,6 +64,7 @@ export function resolveRunSettings(options: RunOptions, env: Environment, cwd: s
     syncTimeoutMs: Math.min(options.syncTimeoutMs ?? defaults.syncTimeoutMs, longestTimerMs),
     consoleLimitBytes: options.consoleLimitBytes ?? defaults.consoleLimitBytes,
     redact: options.redact ?? true,
+    ...pythonSettings(options),
     ...optional("runIdFile", options.runIdFile),
     ...optional("summaryFile", options.summaryFile),
     quiet: options.quiet ?? false,
@@ -135,6 +140,16 @@ function samplingSettings(options: RunOptions, env: Environment, isInner: boolea
     ...optional("intervalSeconds", interval === undefined ? undefined : Math.min(interval, longestTimerMs / 1000)),
     ...optional("nodeId", variable(env, "MLFLOW_SYSTEM_METRICS_NODE_ID")),
   };
+}
+
+function pythonSettings({
+  autolog = false,
+  pythonHook = true,
+}: RunOptions): Pick<RunSettings, "autolog" | "pythonHook"> {
+  if (autolog && !pythonHook) {
+    throw usage("--autolog needs the hook that --no-python-hook leaves out", "give one of the two");
+  }
+  return { autolog, pythonHook };
 }
 
 function booleanVariable(env: Environment, name: string): boolean | undefined {

@@ -1,6 +1,7 @@
 import type { ExperimentReference } from "../../entities/journal-entry.ts";
 import { mlflowTags } from "../../entities/tag-keys.ts";
 import type { Environment } from "../../settings/tracking-uri.ts";
+import { pythonHookVariables } from "./python-hook.ts";
 
 export interface ChildEnvironmentRequest {
   readonly env: Environment;
@@ -9,6 +10,9 @@ export interface ChildEnvironmentRequest {
   readonly trackingUri: string;
   readonly experiment: ExperimentReference;
   readonly isSampling: boolean;
+  /** The run keeper in Python processes, with autologging or without. */
+  readonly pythonHook: boolean;
+  readonly autolog: boolean;
   readonly socketPath?: string;
   readonly logPath?: string;
 }
@@ -28,6 +32,7 @@ export function childEnvironment(request: ChildEnvironmentRequest): Record<strin
     TRACK_TRACKING_URI: withoutUserinfo(trackingUri),
     TRACK_SOCKET: request.socketPath,
     TRACK_LOG: request.logPath,
+    ...(request.pythonHook && pythonHookVariables(request.env, request)),
   };
   if (request.isSampling) changes["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"] = "false";
   const merged = Object.entries({ ...request.env, ...changes });

@@ -17,6 +17,7 @@ import { attemptHeader } from "./attempt-header.ts";
 import { childEnvironment } from "./child-environment.ts";
 import { announcement, closingLine, summaryJson } from "./closing-line.ts";
 import { journalPlaces } from "./journal-places.ts";
+import { hookIgnoringFlag } from "./python-hook.ts";
 import type { Preflight } from "./preflight.ts";
 
 export interface LaunchRequest {
@@ -45,6 +46,7 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
   if (journal !== undefined) {
     if (preflight.fault !== undefined) say(faultLine(preflight, preflight.fault));
     say(announcement(header, preflight, context.io.isErrTerminal));
+    if (settings.autolog) sayIgnored(command, say);
   }
   const discard = (error: unknown): never => {
     // The command was not started: it may be now, without a run.
@@ -145,9 +147,17 @@ function commandEnvironment(
     trackingUri: settings.trackingUri,
     experiment: header.experiment,
     isSampling: settings.sampling.enabled,
+    pythonHook: settings.pythonHook,
+    autolog: settings.autolog,
     ...(socketPath !== undefined && { socketPath }),
     logPath,
   });
+}
+
+/** Its command line is the user's: it is not rewritten. */
+function sayIgnored(command: readonly string[], say: Say): void {
+  const flag = hookIgnoringFlag(command);
+  if (flag !== undefined) say(`--autolog does nothing here: python ${flag} ignores PYTHONPATH`);
 }
 
 function faultLine({ missedRunId }: Preflight, fault: string): string {

@@ -13,6 +13,8 @@ type RecordedOptions = Pick<
   | "syncTimeoutMs"
   | "consoleLimitBytes"
   | "redact"
+  | "autolog"
+  | "pythonHook"
   | "quiet"
 >;
 
@@ -27,6 +29,8 @@ const recordedKeys = [
   "syncTimeoutMs",
   "consoleLimitBytes",
   "redact",
+  "autolog",
+  "pythonHook",
   "quiet",
 ] as const satisfies readonly (keyof RecordedOptions)[];
 

@@ -57,6 +57,13 @@ const sharedOptions: readonly TypedOption<Omit<RunOptions, "runId">>[] = [
     description: "console output: auto (default), pty, pipe or off",
     parse: oneOf("--capture", captureModes),
   },
+  { field: "autolog", flags: "--autolog", description: "turn on MLflow's autologging in Python programs" },
+  {
+    field: "pythonHook",
+    flags: "--no-python-hook",
+    description: "leave PYTHONPATH alone: MLflow in the command is plain MLflow",
+    value: false,
+  },
   {
     field: "timeoutMs",
     flags: "--timeout <duration>",
