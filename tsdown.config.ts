@@ -23,6 +23,18 @@ const lazyBuiltins = {
     ),
 };
 
+/** V8 keeps a file of plain ASCII in half the memory, and Node reads it faster, at every start. */
+const plainAscii: NonNullable<UserConfig["plugins"]> = {
+  name: "plain-ascii",
+  generateBundle: (_options, bundle) => {
+    // No comments are left: such a character stands in a string, a template or a regular expression, which know the escape.
+    for (const output of Object.values(bundle)) if (output.type === "chunk") output.code = escapeUnicode(output.code);
+  },
+};
+
+const escapeUnicode = (code: string): string =>
+  code.replaceAll(/[\u0080-\uFFFF]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
 const shared: UserConfig = {
   format: "esm",
   platform: "node",
@@ -31,12 +43,13 @@ const shared: UserConfig = {
   dts: false,
   fixedExtension: false,
   deps: { alwaysBundle: [/^(?:commander|smol-toml)/u] },
-  plugins: [lazyBuiltins],
+  plugins: [lazyBuiltins, plainAscii],
 };
 
 /** What is evaluated at a start lies in one file: each further one costs half a millisecond. */
 const startOf = (name: string, test: RegExp): NonNullable<UserConfig["outputOptions"]> => ({
   codeSplitting: { groups: [{ name, test }] },
+  comments: false,
 });
 
 /** The hook, alone in its folder since that is on PYTHONPATH, and what it loads once a program uses MLflow. */
@@ -54,8 +67,8 @@ export default defineConfig([
     clean: true,
     copy: ({ outDir }) => python(outDir),
     outputOptions: startOf(
-      "run",
-      /\/src\/(?:main|cli\/commands\/run|store\/open-store|store\/sqlite\/sqlite-store)\.ts$/u,
+      "main",
+      /\/src\/(?:boot|main)\.ts$/u,
     ),
   },
   // The program that main starts for a run.
@@ -63,6 +76,6 @@ export default defineConfig([
     ...shared,
     entry: { recorder: "src/recorder/recorder-main.ts" },
     clean: false,
-    outputOptions: { codeSplitting: false },
+    outputOptions: { codeSplitting: false, comments: false },
   },
 ]);

@@ -1,26 +1,39 @@
 import type { CommandSpec, ParsedArguments } from "./command-spec.ts";
 import { variable } from "../settings/tracking-uri.ts";
-import { commandTable, groupSummaries } from "./command-table.ts";
 import type { Context } from "./context.ts";
 import { findCommand, parseArguments } from "./parse-arguments.ts";
+import { loggingCommands } from "./specs/logging-commands.ts";
+import { wrappingCommands } from "./specs/wrapping-commands.ts";
+
+/** What a command or a script waits for; the specs of the others are loaded where none of these is meant. */
+const urgentCommands: readonly CommandSpec[] = [...wrappingCommands, ...loggingCommands];
 
 /** Runs the command that `argv` names; resolves to the exit code. `table` is for tests of the parsing. */
 export async function dispatch(
   context: Context,
   argv: readonly string[],
-  table: readonly CommandSpec[] = commandTable,
+  table?: readonly CommandSpec[],
 ): Promise<number> {
+  const plain = parsePlain(table ?? urgentCommands, argv);
+  if (plain !== undefined) return run(context, plain.spec, plain.parsed);
+  const { commandTable, groupSummaries } = await import("./command-table.ts");
+  const other = table === undefined ? parsePlain(commandTable, argv) : undefined;
+  if (other !== undefined) return run(context, other.spec, other.parsed);
+  const { parseWithCommander } = await import("./program.ts");
+  const commands = { table: table ?? commandTable, groups: groupSummaries };
+  const answer = parseWithCommander(commands, argv, context.io);
+  return answer.kind === "answered" ? answer.exitCode : run(context, answer.spec, answer.parsed);
+}
+
+function parsePlain(table: readonly CommandSpec[], argv: readonly string[]) {
   const found = findCommand(table, argv);
   const parsed = found === undefined ? undefined : parseArguments(found.spec, found.rest);
-  if (found !== undefined && parsed !== undefined) return run(context, found.spec, parsed);
-  const { parseWithCommander } = await import("./program.ts");
-  const answer = parseWithCommander({ table, groups: groupSummaries }, argv, context.io);
-  return answer.kind === "answered" ? answer.exitCode : run(context, answer.spec, answer.parsed);
+  return found === undefined || parsed === undefined ? undefined : { spec: found.spec, parsed };
 }
 
 async function run(context: Context, spec: CommandSpec, parsed: ParsedArguments): Promise<number> {
   if (needsConfig(context, spec, parsed)) {
-    await context.loadConfig(commandTable.find(({ name }) => name === "run")?.options ?? []);
+    await context.loadConfig(wrappingCommands.find(({ name }) => name === "run")?.options ?? []);
   }
   const exitCode = await spec.invoke(context, parsed);
   return exitCode ?? 0;

@@ -15,6 +15,9 @@ const secretWords = new Set([
 
 const secretPairs = new Set(["api key", "access key", "private key", "secret key", "auth token"]);
 
+/** Part of every secret name; told without splitting into words, which each variable of a large environment would cost. */
+const secretHints = ["secret", "token", "passw", "passphrase", "credential", "key"];
+
 const harmlessVariables = /^(?:PWD|OLDPWD|XAUTHORITY|.*_AUTH_SOCK|.*_AUTHOR_.*)$/u;
 
 const wordBorder = /[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/u;
@@ -27,6 +30,8 @@ const shortestEnvironmentSecret = 8;
 
 /** Whether an option, key or variable of this name holds a secret: the last whole words decide (`--api-key`, `HF_TOKEN`, not `pad_token_id`). */
 export function isSecretName(name: string): boolean {
+  const lower = name.toLowerCase();
+  if (!secretHints.some((hint) => lower.includes(hint))) return false;
   const words = name.split(wordBorder).filter((word) => word !== "");
   const last = words.at(-1)?.toLowerCase();
   if (last === undefined) return false;

@@ -22,6 +22,7 @@ import type { Context } from "../context.ts";
 import { journalPlaces } from "../launch/journal-places.ts";
 import { launchRun } from "../launch/launch-run.ts";
 import { preflight, type Preflight } from "../launch/preflight.ts";
+import { preflightNow } from "../launch/preflight-now.ts";
 import { recordableOptions } from "../launch/recorded-options.ts";
 
 /** Runs a command and records it; the exit code is the command's own. */
@@ -70,7 +71,8 @@ async function launch(context: Context, request: RunRequest, notes: LaunchNotes)
   };
   checkNames(settings);
   const isParentGiven = options.parentRunId !== undefined;
-  const found = await preflight({ settings, isParentGiven, ...(known !== undefined && { known }) });
+  const asked = { settings, isParentGiven, ...(known !== undefined && { known }) };
+  const found = preflightNow(asked) ?? (await preflight(asked));
   if (!request.force) refuseLiveRun(found, journalRoots(journalPlaces(settings.trackingUri, notes.environment)));
   return await launchRun(context, {
     settings,

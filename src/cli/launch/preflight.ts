@@ -1,5 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import { dirname } from "node:path";
+import type { Experiment } from "../../entities/experiment.ts";
 import type { ExperimentReference } from "../../entities/journal-entry.ts";
 import type { Run } from "../../entities/run.ts";
 import { isTransient, StoreError, TrackError, UsageError } from "../../errors.ts";
@@ -109,7 +110,8 @@ function unanswered(error: unknown, settings: RunSettings): Preflight {
   };
 }
 
-function withoutStore(path: string, { settings, isParentGiven }: PreflightRequest): Preflight {
+/** Nothing is stored yet: whatever was named by an id is missing. */
+export function withoutStore(path: string, { settings, isParentGiven }: PreflightRequest): Preflight {
   const missing =
     settings.runId !== undefined
       ? `run ${settings.runId}`
@@ -145,7 +147,12 @@ async function findExperiment(store: TrackingStore, settings: RunSettings): Prom
     "experimentId" in experiment
       ? await ask(() => store.getExperiment(experiment.experimentId), `experiment ${experiment.experimentId}`)
       : await store.getExperimentByName(experiment.experimentName);
-  if (found === undefined) return { experiment };
+  return judgeExperiment(found, settings);
+}
+
+/** What an experiment, or that there is none of that name, means for the start. Throws exit code 125 for a mistake. */
+export function judgeExperiment(found: Experiment | undefined, settings: RunSettings): Preflight {
+  if (found === undefined) return { experiment: settings.experiment };
   if (settings.expectedExperimentId !== undefined && settings.expectedExperimentId !== found.experimentId) {
     throw mistake(
       `experiment ${found.name} has the id ${found.experimentId}, not ${settings.expectedExperimentId}`,
@@ -174,7 +181,7 @@ async function ask<Value>(get: () => Promise<Value>, what: string): Promise<Valu
 }
 
 /** What would keep the recorder from writing the database, as far as access(2) tells; `undefined` where nothing does. */
-function writeFault(path: string): string | undefined {
+export function writeFault(path: string): string | undefined {
   try {
     if (isThere(path)) accessSync(path, constants.W_OK);
   } catch {

@@ -1,4 +1,5 @@
 import { captureModes, type ResumeOptions, type RunOptions } from "../../settings/run-options.ts";
+import { run } from "../commands/run.ts";
 import { type CommandSpec, defineCommand, type TypedOption } from "../command-spec.ts";
 import { anyText, durationMs, oneOf, paramPairs, seconds, sizeBytes, tagPairs, text } from "../option-values.ts";
 
@@ -127,7 +128,7 @@ export const wrappingCommands: readonly CommandSpec[] = [
       "track run -e digits -p lr=0.01 -t team=vision python train.py",
       "track run --timeout 2h --run-name night ./train.sh",
     ],
-    invoke: async (context, options, args) => (await import("../commands/run.ts")).run(context, options, args),
+    invoke: run,
   }),
   defineCommand<ResumeOptions>({
     name: "resume",

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { StoreError } from "../../errors.ts";
-import { neededColumns, schemaSql } from "./schema.ts";
+import { neededColumns } from "./needed-columns.ts";
 import { prepareCached } from "./statements.ts";
 
 /** What stands in the way of using the tables as MLflow's; `undefined` when nothing does. */
@@ -46,7 +46,7 @@ export function readRevision(db: DatabaseSync): string {
 }
 
 /** Makes all tables and experiment 0 inside the caller's transaction. */
-export function createTables(db: DatabaseSync, artifactRoot: string): void {
+export function createTables(db: DatabaseSync, schemaSql: string, artifactRoot: string): void {
   db.exec(schemaSql);
   insertDefaultExperiment(db, artifactRoot);
 }

@@ -122,9 +122,11 @@ export class SqliteConnection {
 
   async #createDatabase(): Promise<void> {
     if (this.#options.mode === "read") throw doesNotExist(`nothing is in the database yet: ${this.#path}`);
+    // Not for the many openings of a database that is there.
+    const { schemaSql } = await import("./schema.ts");
     await this.#transactUnchecked((db) => {
       // Another process may have been faster while this one waited for the lock.
-      if (isEmptyDatabase(db)) createTables(db, this.#options.artifactRoot);
+      if (isEmptyDatabase(db)) createTables(db, schemaSql, this.#options.artifactRoot);
     });
     await this.#checkDatabase();
   }
