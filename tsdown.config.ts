@@ -66,10 +66,7 @@ export default defineConfig([
     entry: { main: "src/boot.ts" },
     clean: true,
     copy: ({ outDir }) => python(outDir),
-    outputOptions: startOf(
-      "main",
-      /\/src\/(?:boot|main)\.ts$/u,
-    ),
+    outputOptions: startOf("main", /\/src\/(?:boot|main)\.ts$/u),
   },
   // The program that main starts for a run.
   {

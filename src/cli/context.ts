@@ -22,8 +22,8 @@ export interface Context {
   exit(exitCode: number): never;
   /** What the config files say; absent where there are none, and before `loadConfig`. */
   readonly config: LoadedConfig | undefined;
-  /** Reads the config files; a mistake in one is a `UsageError`. `runOptions`: the options of `track run`. */
-  loadConfig(runOptions: readonly OptionSpec[]): Promise<void>;
+  /** Reads the config files, where there are any; a mistake in one is a `UsageError`. `runOptions`: the options of `track run`. */
+  loadConfig(runOptions: readonly OptionSpec[]): Promise<void> | undefined;
   /** The URI in force: the option, else the environment, else the config files, else the default of this folder. */
   trackingUri(option?: string): string;
   /** Opens the store behind `trackingUri(option)`; the caller disposes of it. `read` creates and changes nothing. */
@@ -44,6 +44,17 @@ export interface ContextParts {
 export function createContext(parts: ContextParts = {}): Context {
   const env = parts.env ?? process.env;
   let config: LoadedConfig | undefined;
+  const readConfig = async (paths: readonly string[], runOptions: readonly OptionSpec[]): Promise<void> => {
+    try {
+      // Most folders have no such file, and pay nothing for its reader.
+      const { loadConfig } = await import("./load-config.ts");
+      config = await loadConfig(paths, runOptions);
+    } catch (error) {
+      if (error instanceof UsageError) throw error;
+      // Any other fault is one of the surroundings, and must not keep a command from running.
+      context.io.say(`the config files are not used: ${messageOf(error)}`);
+    }
+  };
   const context: Context = {
     io: parts.io ?? createIo(env),
     env,
@@ -55,18 +66,9 @@ export function createContext(parts: ContextParts = {}): Context {
     get config() {
       return config;
     },
-    loadConfig: async (runOptions) => {
+    loadConfig: (runOptions) => {
       const paths = findConfigFiles(folderOrNone(context), env);
-      if (paths.length === 0) return;
-      try {
-        // Most folders have no such file, and pay nothing for its reader.
-        const { loadConfig } = await import("./load-config.ts");
-        config = await loadConfig(paths, runOptions);
-      } catch (error) {
-        if (error instanceof UsageError) throw error;
-        // Any other fault is one of the surroundings, and must not keep a command from running.
-        context.io.say(`the config files are not used: ${messageOf(error)}`);
-      }
+      return paths.length === 0 ? undefined : readConfig(paths, runOptions);
     },
     trackingUri: (option) => {
       const given = option ?? variable(env, "MLFLOW_TRACKING_URI") ?? config?.options.trackingUri;

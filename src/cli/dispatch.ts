@@ -33,7 +33,9 @@ function parsePlain(table: readonly CommandSpec[], argv: readonly string[]) {
 
 async function run(context: Context, spec: CommandSpec, parsed: ParsedArguments): Promise<number> {
   if (needsConfig(context, spec, parsed)) {
-    await context.loadConfig(wrappingCommands.find(({ name }) => name === "run")?.options ?? []);
+    const loading = context.loadConfig(wrappingCommands.find(({ name }) => name === "run")?.options ?? []);
+    // Where there is nothing to read, a command that waits is not kept for a turn of the event loop.
+    if (loading !== undefined) await loading;
   }
   const exitCode = await spec.invoke(context, parsed);
   return exitCode ?? 0;

@@ -37,8 +37,6 @@ export function openDatabaseFile(path: string, access: FileAccess, waitMs: numbe
     enableForeignKeyConstraints: true,
   });
   db.exec("PRAGMA case_sensitive_like = true");
-  // Kilobytes, taken only as they are needed: a filter over 100,000 runs visits the same pages again and again.
-  if (access === "read") db.exec("PRAGMA cache_size = -65536");
   if (access === "recover") db.exec("PRAGMA query_only = true");
   return db;
 }
