@@ -44,11 +44,22 @@ export class UsageError extends TrackError {
  */
 export class StoreError extends TrackError {
   readonly errorCode: ErrorCode;
+  /** A server said when it wants to be asked again, ms. */
+  readonly retryAfterMs: number | undefined;
+  /** A server is there and fails at this very request; it may do so for ever. */
+  readonly isServerFault: boolean;
 
-  constructor(errorCode: ErrorCode, message: string, options: TrackErrorOptions = {}) {
+  constructor(errorCode: ErrorCode, message: string, options: StoreErrorOptions = {}) {
     super(message, options);
     this.errorCode = errorCode;
+    this.retryAfterMs = options.retryAfterMs;
+    this.isServerFault = options.isServerFault ?? false;
   }
+}
+
+export interface StoreErrorOptions extends TrackErrorOptions {
+  readonly retryAfterMs?: number;
+  readonly isServerFault?: boolean;
 }
 
 export const invalidParameter = (message: string): StoreError => new StoreError("INVALID_PARAMETER_VALUE", message);

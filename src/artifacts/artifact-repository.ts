@@ -20,4 +20,8 @@ export interface ArtifactRepository {
   deleteArtifacts(path?: string): Promise<void>;
   /** The local path behind an artifact, where the repository is a folder of this machine. */
   localPath?(artifactFile: string): string;
+  /** Ends the connections to a server, where there are any. */
+  close?(): Promise<void>;
+  /** What is under way, and all that comes later, fails with `TEMPORARILY_UNAVAILABLE`; only where a server may keep silent. */
+  abort?(): void;
 }

@@ -1,7 +1,8 @@
 import { createReadStream } from "node:fs";
+import type { ArtifactRepository } from "../artifacts/artifact-repository.ts";
 import { TrackError, UsageError } from "../errors.ts";
 import { findConfigFiles } from "../settings/find-config-files.ts";
-import { type Environment, resolveTrackingUri, variable } from "../settings/tracking-uri.ts";
+import { type Environment, isServerUri, resolveTrackingUri, variable } from "../settings/tracking-uri.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
 import { hasCode, messageOf } from "../util/error-code.ts";
 import { createIo, type Io } from "./io.ts";
@@ -28,6 +29,12 @@ export interface Context {
   trackingUri(option?: string): string;
   /** Opens the store behind `trackingUri(option)`; the caller disposes of it. `read` creates and changes nothing. */
   openStore(mode: "read" | "write", trackingUriOption?: string): Promise<TrackingStore>;
+  /** The artifacts behind a run's artifact URI; `onBytes` hears of what goes up to a server or comes down, negative where a try is given up. */
+  openArtifacts(
+    artifactUri: string,
+    trackingUriOption?: string,
+    onBytes?: (bytes: number) => void,
+  ): Promise<ArtifactRepository>;
   /** Standard input to its end, read from the descriptor itself. */
   stdin(): AsyncIterable<Uint8Array>;
 }
@@ -79,10 +86,23 @@ export function createContext(parts: ContextParts = {}): Context {
       const { repairDeadRuns } = await import("./repair-dead-runs.ts");
       await repairDeadRuns(context, context.trackingUri(option));
       const { openTrackingStore } = await import("../store/open-store.ts");
-      return openTrackingStore(context.trackingUri(option), { mode });
+      return openTrackingStore(context.trackingUri(option), { mode, ...(await serverOptions(context, option)) });
+    },
+    openArtifacts: async (artifactUri, option, onBytes) => {
+      const { openArtifactRepository } = await import("../artifacts/open-artifact-repository.ts");
+      const server = await serverOptions(context, option);
+      return openArtifactRepository(artifactUri, { ...server, ...(onBytes !== undefined && { onBytes }) });
     },
   };
   return context;
+}
+
+/** How the tracking server in force is reached; nothing for any other store. */
+async function serverOptions({ io, env, trackingUri }: Context, option: string | undefined) {
+  const uri = trackingUri(option);
+  if (!isServerUri(uri)) return {};
+  const { serverAccess } = await import("./server-access.ts");
+  return serverAccess(io, env, { uri, option });
 }
 
 function readStdin(): AsyncIterable<Uint8Array> {

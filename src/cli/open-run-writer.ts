@@ -15,8 +15,12 @@ export async function openRunWriter(context: Context, name: string, trackingUri?
     return {
       logBatch: (request) => store.logBatch(info.runId, request),
       logArtifact: async (localPath, artifactFile) => {
-        const { openArtifactRepository } = await import("../artifacts/open-artifact-repository.ts");
-        await openArtifactRepository(info.artifactUri).logArtifact(localPath, artifactFile);
+        const { showTransfer, sizeOf } = await import("./transfer-progress.ts");
+        const { io, now } = context;
+        const totalBytes = io.isErrTerminal ? await sizeOf(localPath) : 0;
+        using progress = showTransfer(io, { label: artifactFile, totalBytes, now });
+        const artifacts = await context.openArtifacts(info.artifactUri, trackingUri, progress.add);
+        await artifacts.logArtifact(localPath, artifactFile);
       },
       [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
     };

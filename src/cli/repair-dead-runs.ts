@@ -1,7 +1,9 @@
 import { journalRoots } from "../client/journal-folder.ts";
 import { findDeadJournals } from "../recorder/dead-journals.ts";
+import { isServerUri } from "../settings/tracking-uri.ts";
 import { messageOf } from "../util/error-code.ts";
 import { readPlace } from "../util/proc.ts";
+import { withoutUserinfo } from "../util/uri-secrets.ts";
 import type { Context } from "./context.ts";
 import { journalPlaces } from "./launch/journal-places.ts";
 
@@ -17,12 +19,15 @@ export async function repairDeadRuns(context: Context, trackingUri: string): Pro
   const here = readPlace();
   if (findDeadJournals(roots, here).length === 0) return;
   const { repairJournals } = await import("../recorder/repair.ts");
+  const { withTypedUri } = await import("../settings/server-access.ts");
   try {
     await repairJournals({
       roots,
-      env: context.env,
+      env: withTypedUri(context.env, trackingUri),
       here,
       budgetMs,
+      // A server that is away must not hold up a look into a database.
+      isForOthers: (header) => isServerUri(header.trackingUri) && header.trackingUri !== withoutUserinfo(trackingUri),
       onNotice: (text) => context.io.say(text),
       now: context.now,
     });

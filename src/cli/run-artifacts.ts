@@ -11,11 +11,13 @@ export interface RunArtifacts {
 const mostFiles = 200;
 
 /** Lists the files of a run, folders walked through, at most 200. A repository that cannot be asked spoils nothing else. */
-export async function listRunArtifacts(artifactUri: string): Promise<RunArtifacts> {
+export async function listRunArtifacts(
+  open: (artifactUri: string) => Promise<ArtifactRepository>,
+  artifactUri: string,
+): Promise<RunArtifacts> {
   const files: ArtifactFile[] = [];
   try {
-    const { openArtifactRepository } = await import("../artifacts/open-artifact-repository.ts");
-    await collect(openArtifactRepository(artifactUri), undefined, files);
+    await collect(await open(artifactUri), undefined, files);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     return { files, hasMore: false, problem: error.message };

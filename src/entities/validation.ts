@@ -45,6 +45,18 @@ export function checkMetric(metric: Metric): void {
   checkMetricNumbers(metric);
 }
 
+/** `checkMetric` for a batch, which repeats few keys many times: each name is checked once. */
+export function checkMetrics(metrics: readonly Metric[]): void {
+  const checkedKeys = new Set<string>();
+  for (const metric of metrics) {
+    if (!checkedKeys.has(metric.key)) {
+      checkKey("metric", metric.key);
+      checkedKeys.add(metric.key);
+    }
+    checkMetricNumbers(metric);
+  }
+}
+
 /** A value over the limit is refused: cut it before with `truncateParamValue`. */
 export function checkParam(param: Param): void {
   checkKey("param", param.key);

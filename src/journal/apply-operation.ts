@@ -5,7 +5,7 @@ import type { Metric } from "../entities/metric.ts";
 import { isTerminalStatus } from "../entities/run-status.ts";
 import { StoreError } from "../errors.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
-import { withoutTurningBack } from "./attempt-guard.ts";
+import { type LaterOperation, withoutTurningBack } from "./attempt-guard.ts";
 import { createRun } from "./create-run.ts";
 import { storeSpooledArtifact } from "./spooled-artifact.ts";
 import { hasCodeOf, ifNotDone } from "./replay.ts";
@@ -13,6 +13,9 @@ import { hasCodeOf, ifNotDone } from "./replay.ts";
 /** Run ids of a journal and of the store, where a server gave a run another id than the one its processes know. */
 export interface RunIdMap {
   toStore(runId: string): string;
+  isCreated(runId: string): boolean;
+  /** Whether an earlier call may have made the run without our knowing its id. */
+  mayExist(runId: string): boolean;
   created(runId: string, storeRunId: string): void;
 }
 
@@ -30,10 +33,10 @@ export async function applyOperation(
   operation: StoreOperation,
   context: ApplyContext,
 ): Promise<void> {
+  if (operation.op === "create-run") return createRun(store, operation, context.runIds);
   const mapped = withStoreIds(operation, context.runIds);
   const allowed = await withoutTurningBack(store, mapped, context.guardedAttempt);
   if (allowed === undefined) return;
-  if (allowed.op === "create-run") return createRun(store, allowed, context.runIds);
   if (allowed.op === "log-artifact") return storeSpooledArtifact(store, allowed, context);
   if (isRunOperation(allowed)) return applyToRun(store, allowed);
   return isModelOperation(allowed) ? applyToModel(store, allowed) : applyToExperiment(store, allowed);
@@ -158,7 +161,7 @@ function metricOf([key, value, timestamp, step]: MetricTuple): Metric {
   return { key, value: Number(value), timestamp, step };
 }
 
-function withStoreIds(operation: StoreOperation, runIds: RunIdMap | undefined): StoreOperation {
+function withStoreIds(operation: LaterOperation, runIds: RunIdMap | undefined): LaterOperation {
   if (runIds === undefined) return operation;
   if ("runId" in operation) return { ...operation, runId: runIds.toStore(operation.runId) };
   if (!("sourceRunId" in operation) || operation.sourceRunId === undefined) return operation;

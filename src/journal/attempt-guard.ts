@@ -2,15 +2,18 @@ import type { StoreOperation } from "../entities/journal-entry.ts";
 import { trackTags } from "../entities/tag-keys.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
 
+/** Everything but the making of a run. */
+export type LaterOperation = Exclude<StoreOperation, { readonly op: "create-run" }>;
+
 /**
  * What of an operation an older attempt may still write: all, a part, or nothing (`undefined`). Tags and status of a run whose
  * `track.attempt` is above `attempt` stay as they are. `attempt` undefined: no check.
  */
 export async function withoutTurningBack(
   store: TrackingStore,
-  operation: StoreOperation,
+  operation: LaterOperation,
   attempt: number | undefined,
-): Promise<StoreOperation | undefined> {
+): Promise<LaterOperation | undefined> {
   if (attempt === undefined || !turnsBack(operation)) return operation;
   const { data } = await store.getRun(operation.runId);
   const newest = data.tags.find(({ key }) => key === trackTags.attempt)?.value;

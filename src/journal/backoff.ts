@@ -4,6 +4,8 @@ import { hasCodeOf } from "./replay.ts";
 
 const firstMs = 50;
 const transientLimitMs = 2000;
+/** After a minute of that it is an outage, and many recorders wait for its end. */
+const outage = { attempts: 40, limitMs: 10_000 };
 /** For what rarely heals by itself: a database of a newer schema, missing credentials. */
 const otherLimitMs = 30_000;
 
@@ -20,9 +22,14 @@ export function refusalOf(error: unknown): StoreError {
   return error instanceof StoreError ? error : new StoreError("INTERNAL_ERROR", messageOf(error), { cause: error });
 }
 
-/** 50 ms doubling to 2 s (30 s for errors that are not transient), and up to a quarter more, so that many recorders do not come at once. */
+/**
+ * 50 ms doubling to 2 s, 10 s in a long outage (30 s for errors that are not transient), and up to a quarter more, so that many
+ * recorders do not come at once. A server that said when it wants to be asked again is not asked earlier, within 30 s.
+ */
 export function retryDelayMs(error: unknown, attempt: number): number {
-  const limit = isTransient(error) ? transientLimitMs : otherLimitMs;
-  const delay = Math.min(firstMs * 2 ** Math.min(attempt - 1, 20), limit);
+  const asked = error instanceof StoreError ? (error.retryAfterMs ?? 0) : 0;
+  const patience = attempt > outage.attempts ? outage.limitMs : transientLimitMs;
+  const limit = isTransient(error) ? patience : otherLimitMs;
+  const delay = Math.max(Math.min(firstMs * 2 ** Math.min(attempt - 1, 20), limit), Math.min(asked, otherLimitMs));
   return Math.round(delay * (1 + Math.random() / 4));
 }

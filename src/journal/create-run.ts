@@ -1,5 +1,7 @@
 import type { CreateRunOperation, ExperimentReference } from "../entities/journal-entry.ts";
-import { trackTags } from "../entities/tag-keys.ts";
+import type { Run } from "../entities/run.ts";
+import { mlflowTags, trackTags } from "../entities/tag-keys.ts";
+import type { Tag } from "../entities/tag.ts";
 import { StoreError } from "../errors.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
 import type { RunIdMap } from "./apply-operation.ts";
@@ -7,25 +9,49 @@ import { hasCodeOf } from "./replay.ts";
 
 /** Makes the run unless it is there already, known by its `track.create_id`; so does its experiment, if that is given by name. */
 export async function createRun(store: TrackingStore, operation: CreateRunOperation, runIds?: RunIdMap): Promise<void> {
+  if (runIds === undefined ? await isThere(store, operation) : runIds.isCreated(operation.runId)) return;
   const { op: _op, createId, experiment, ...request } = operation;
-  const isOurs = async (): Promise<boolean> => {
-    const { data } = await store.getRun(operation.runId);
-    return data.tags.some(({ key, value }) => key === trackTags.createId && value === createId);
-  };
-  try {
-    if (await isOurs()) return;
-    throw new StoreError("RESOURCE_ALREADY_EXISTS", `run ${operation.runId} exists and is another one`);
-  } catch (error) {
-    if (!hasCodeOf(error, "RESOURCE_DOES_NOT_EXIST")) throw error;
-  }
-  const tags = request.tags.filter(({ key }) => key !== trackTags.createId);
   const experimentId = await experimentIdOf(store, experiment);
-  const run = await store.createRun({
-    ...request,
-    experimentId,
-    tags: [...tags, { key: trackTags.createId, value: createId }],
-  });
+  const found =
+    runIds?.mayExist(operation.runId) === true ? await findByCreateId(store, experimentId, createId) : undefined;
+  const tags = request.tags.filter(({ key }) => key !== trackTags.createId).map((tag) => withStoreId(tag, runIds));
+  const run =
+    found ??
+    (await store.createRun({
+      ...request,
+      experimentId,
+      tags: [...tags, { key: trackTags.createId, value: createId }],
+    }));
   runIds?.created(operation.runId, run.info.runId);
+}
+
+/** Where the store takes our ids. */
+async function isThere(store: TrackingStore, { runId, createId }: CreateRunOperation): Promise<boolean> {
+  try {
+    const { data } = await store.getRun(runId);
+    if (data.tags.some(({ key, value }) => key === trackTags.createId && value === createId)) return true;
+  } catch (error) {
+    if (hasCodeOf(error, "RESOURCE_DOES_NOT_EXIST")) return false;
+    throw error;
+  }
+  throw new StoreError("RESOURCE_ALREADY_EXISTS", `run ${runId} exists and is another one`);
+}
+
+async function findByCreateId(store: TrackingStore, experimentId: string, createId: string): Promise<Run | undefined> {
+  const page = await store.searchRuns({
+    experimentIds: [experimentId],
+    filter: `tags.\`${trackTags.createId}\` = '${createId}'`,
+    viewType: "ALL",
+    orderBy: ["attributes.run_id ASC"],
+    maxResults: 1,
+  });
+  return page.items[0];
+}
+
+/** A parent that was made offline has another id on the server. */
+function withStoreId(tag: Tag, runIds: RunIdMap | undefined): Tag {
+  if (tag.key !== mlflowTags.parentRunId || runIds === undefined) return tag;
+  return { key: tag.key, value: runIds.toStore(tag.value) };
 }
 
 async function experimentIdOf(store: TrackingStore, experiment: ExperimentReference): Promise<string> {

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { readRunIds } from "../journal/run-ids.ts";
 import { hasCode } from "../util/error-code.ts";
 import { isProcessAlive } from "../util/proc.ts";
 import { journalFiles, type JournalHeader, type Place, type ProcessIdentity } from "../wire/journal-header.ts";
@@ -16,11 +17,12 @@ export function findDeadJournals(roots: readonly string[], here: Place): readonl
   });
 }
 
-/** The journal of a run whose wrapper or command lives on this host, if it has one. */
+/** The journal of a run, by its id in the store, whose wrapper or command lives on this host, if it has one. */
 export function findLiveJournal(roots: readonly string[], here: Place, runId: string): FoundJournal | undefined {
   return listJournals(roots).find(({ folder, header }) => {
     const isHere = header.place.bootId === here.bootId && header.place.pidNamespace === here.pidNamespace;
-    return header.runId === runId && isHere && !isDead(folder, header, here);
+    const isSought = header.runId === runId || readRunIds(folder)[header.runId] === runId;
+    return isSought && isHere && !isDead(folder, header, here);
   });
 }
 

@@ -14,6 +14,8 @@ export type Speaker = number;
 
 export interface LiveRunOptions {
   readonly runId: string;
+  /** Whether an id that was said is this run's: the tracking server may have given it another. */
+  readonly isOwnId?: (runId: string) => boolean;
   readonly attempt: number;
   readonly masker: SecretMasker;
   /** Writes one entry to the journal. */
@@ -78,6 +80,10 @@ export class LiveRun {
     for (const metric of run.data.metrics) this.#noteMetric(metric.key, metric.value, metric.timestamp, metric.step);
   }
 
+  isOwn(runId: string): boolean {
+    return runId === this.#options.runId || this.#options.isOwnId?.(runId) === true;
+  }
+
   /** What an earlier recorder of this journal had written down. */
   observe(operation: StoreOperation): void {
     if (operation.op === "create-run") {
@@ -130,7 +136,7 @@ export class LiveRun {
   }
 
   #batchOf(runId: string | undefined): PendingBatch {
-    if (runId === undefined || runId === this.#options.runId) return this.#own;
+    if (runId === undefined || this.isOwn(runId)) return this.#own;
     const known = this.#pending.get(runId);
     if (known !== undefined) return known;
     const batch = new PendingBatch(runId);

@@ -53,7 +53,7 @@ export class Recorder {
       case "started":
         failOnPurpose("control:recorder");
         this.#command = message.command;
-        void this.#session?.then((session) => session.commandStarted(message.command, message.console));
+        void this.#session?.then((session) => session.commandStarted(message.command, message.console, message.runId));
         return;
       case "outcome":
         this.#endOnce(() => this.#end(message.outcome));
@@ -90,6 +90,7 @@ export class Recorder {
         folder: hello.journalFolder,
         env,
         onNotice: (text) => tell({ type: "notice", text }),
+        onRunId: (runId) => tell({ type: "run-id", runId }),
         now: Date.now,
       });
       if (session !== undefined) {
@@ -178,7 +179,7 @@ export class Recorder {
   }
 
   #leftovers(session: RunSession): readonly ProcessIdentity[] {
-    return findRunProcesses(session.runId, new Set([process.pid, session.recording.header.wrapper.pid]));
+    return findRunProcesses(session.recording.childRunId, new Set([process.pid, session.recording.header.wrapper.pid]));
   }
 
   async #sessionOrLeave(): Promise<RunSession> {

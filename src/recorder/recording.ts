@@ -1,6 +1,5 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { openArtifactRepository } from "../artifacts/open-artifact-repository.ts";
 import type { StoreOperation } from "../entities/journal-entry.ts";
 
 import type { Tag } from "../entities/tag.ts";
@@ -8,14 +7,14 @@ import { claimJournal, type JournalClaim } from "../journal/claim.ts";
 import { Drain } from "../journal/drain.ts";
 import { readEntries } from "../journal/journal-reader.ts";
 import { JournalWriter } from "../journal/journal-writer.ts";
-import { openTrackingStore } from "../store/open-store.ts";
-import type { TrackingStore } from "../store/tracking-store.ts";
+import { RunIds } from "../journal/run-ids.ts";
 import { journalFiles, type JournalHeader } from "../wire/journal-header.ts";
 import { monotonicMs } from "../util/monotonic.ts";
 import { failOnPurpose } from "../util/test-fault.ts";
 import { createMasker, type SecretMasker } from "../wire/redact.ts";
 import { EarlierEntries } from "./earlier-entries.ts";
 import { LiveRun } from "./live-run.ts";
+import { RecordingStore } from "./recording-store.ts";
 import { RunView } from "./run-view.ts";
 
 export interface RecordingOptions {
@@ -23,15 +22,17 @@ export interface RecordingOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** One line for the user; each kind is told once. */
   onNotice(text: string): void;
+  /** The tracking server has made the run under this id, now or for an earlier recorder. */
+  readonly onRunId?: (runId: string) => void;
   /** A journal that a later command replays: the store may hold a newer attempt by now. */
   readonly isReplay?: boolean;
   now(): number;
 }
 
-/** A locked database must not block the event loop: the drain waits by itself. */
-const busyTimeoutMs = 100;
 /** What was said last waits no longer for the store: a later command brings it home, which waits for nothing here. */
 const lastEntriesMs = 2000;
+/** What a write to a server that is under way at the end may still take. */
+const lastWriteMs = 2000;
 /**
  * Small writes are that far apart, since each costs a commit; the first seconds of a run are shown at once. Whoever waits for
  * the store, and the end of a run, are not kept waiting by it.
@@ -62,10 +63,9 @@ export class Recording {
   readonly #writer: JournalWriter;
   readonly #drain: Drain;
   readonly #noticed = new Set<string>();
-  #store: TrackingStore | undefined;
-  /** Open as long as the drain is; calls on one store run in order, so reads may share it. */
-  #drainStore: TrackingStore | undefined;
-  #revisionOf: (() => string) | undefined;
+  readonly #store: RecordingStore;
+  readonly #runIds: RunIds | undefined;
+  #childRunId: string | undefined;
 
   /** `undefined` while another process has the journal, or where its header cannot be read. */
   static async open(options: RecordingOptions): Promise<Recording | undefined> {
@@ -80,6 +80,8 @@ export class Recording {
     this.#claim = claim;
     this.header = header;
     this.masker = createMasker(options.env, { enabled: header.redact });
+    this.#store = new RecordingStore(header, options.env);
+    this.#runIds = this.#store.isServer ? this.#openRunIds() : undefined;
     mkdirSync(join(options.folder, journalFiles.spool), { recursive: true, mode: 0o700 });
     this.#writer = JournalWriter.open(options.folder, {
       onWritten: () => this.#drain.poke(),
@@ -91,13 +93,18 @@ export class Recording {
     this.#drain = this.#openDrain();
     this.live = new LiveRun({
       runId: header.runId,
+      isOwnId: (runId) => runId === this.storeRunId || runId === this.childRunId,
       attempt: header.attempt,
       masker: this.masker,
       append: (operation, logOffset) => this.#append(operation, logOffset),
       warn: (kind, text) => this.notice(kind, text),
       now: options.now,
     });
-    this.view = new RunView(header, this.live, () => this.#openStore());
+    this.view = new RunView(header, this.live, {
+      openStore: () => this.#store.openForReading(),
+      storeRunId: () => this.storeRunId,
+      childRunId: () => this.childRunId,
+    });
     const seen = new EarlierEntries(this.live, header);
     for (const { entry } of readEntries(options.folder)) seen.add(entry.operation, entry.receivedAt, entry.logOffset);
     this.logOffset = seen.logOffset;
@@ -105,6 +112,20 @@ export class Recording {
     this.lastSaidAt = seen.lastSaidAt;
     this.isEnded = seen.isEnded;
     if (!seen.isBegun) this.#begin();
+  }
+
+  /** The run's id in the store: the journal's own until a tracking server has given another. */
+  get storeRunId(): string {
+    return this.#runIds?.toStore(this.header.runId) ?? this.header.runId;
+  }
+
+  /** The id that the command was given, which its processes carry. */
+  get childRunId(): string {
+    return this.#childRunId ?? this.storeRunId;
+  }
+
+  set childRunId(runId: string) {
+    this.#childRunId = runId;
   }
 
   get pendingEntries(): number {
@@ -164,10 +185,16 @@ export class Recording {
     this.live.commit();
     await this.#writer.close().catch((error: unknown) => this.notice("journal", String(error)));
     const isDone = (await this.#isDrained()) && (await within(this.#drain.finish(), 30_000));
-    if (!isDone) await this.#drain.stop();
-    await this.#closeStore();
+    if (!isDone) await this.#stopDrain();
+    await this.#store.close();
     if (isDone) this.#retire();
     await this.#claim.release();
+  }
+
+  async #stopDrain(): Promise<void> {
+    const timer = setTimeout(() => this.#store.abort(), lastWriteMs);
+    await this.#drain.stop();
+    clearTimeout(timer);
   }
 
   async #isDrained(): Promise<boolean> {
@@ -200,15 +227,13 @@ export class Recording {
       guardAttempt: this.#options.isReplay ?? false,
       paceMs: () => (monotonicMs() - begunAt < drainPace.firstMs ? drainPace.earlyMs : drainPace.laterMs),
       cursorIntervalMs,
-      openStore: async () => {
+      openStore: () => {
         failOnPurpose("store");
-        const store = await openTrackingStore(this.header.trackingUri, { mode: "write", busyTimeoutMs });
-        this.#drainStore = store;
-        this.#revisionOf = hasRevision(store) ? () => store.revision() : undefined;
-        return store;
+        return this.#store.openForDrain();
       },
-      revision: () => this.#revision(),
-      openArtifacts: async (info) => await Promise.resolve(openArtifactRepository(info.artifactUri)),
+      revision: () => this.#store.revision(),
+      openArtifacts: async (info) => await Promise.resolve(this.#store.openArtifacts(info.artifactUri)),
+      ...(this.#runIds !== undefined && { runIds: this.#runIds }),
       onRefused: (entry, error) =>
         this.notice(
           `refused ${entry.operation.op}`,
@@ -222,13 +247,13 @@ export class Recording {
     });
   }
 
-  #revision(): string | undefined {
-    try {
-      return this.#revisionOf?.();
-    } catch {
-      // A database that cannot tell now (locked, closed): the drain then sees no migration, which is the usual case.
-      return undefined;
-    }
+  #openRunIds(): RunIds {
+    const { runId } = this.header;
+    const runIds = new RunIds(this.#options.folder, (created, storeRunId) => {
+      if (created === runId) this.#options.onRunId?.(storeRunId);
+    });
+    if (runIds.isCreated(runId)) this.#options.onRunId?.(runIds.toStore(runId));
+    return runIds;
   }
 
   /** The first session writes what creates the run, or continues it. */
@@ -247,25 +272,11 @@ export class Recording {
       if (header.tags.length > 0) live.write({ op: "log-batch", runId, tags: header.tags });
     } else {
       const { createId, experiment, userId, startTime, tags } = header;
+      this.#runIds?.noteUntried(runId);
       live.write({ op: "create-run", runId, createId, experiment, runName: runName ?? "", userId, startTime, tags });
     }
     if (header.params.length > 0) live.write({ op: "log-batch", runId, params: header.params });
   }
-
-  async #openStore(): Promise<TrackingStore> {
-    if (this.#drainStore !== undefined) return this.#drainStore;
-    this.#store ??= await openTrackingStore(this.header.trackingUri, { mode: "read", busyTimeoutMs });
-    return this.#store;
-  }
-
-  async #closeStore(): Promise<void> {
-    await this.#store?.[Symbol.asyncDispose]();
-    this.#store = undefined;
-  }
-}
-
-function hasRevision(store: TrackingStore): store is TrackingStore & { revision(): string } {
-  return "revision" in store && typeof store.revision === "function";
 }
 
 function readHeader(folder: string): JournalHeader | undefined {

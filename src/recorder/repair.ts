@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { ConsoleSource, OutcomeRecord } from "../wire/control-messages.ts";
-import { journalFiles, type Place } from "../wire/journal-header.ts";
+import { journalFiles, type JournalHeader, type Place } from "../wire/journal-header.ts";
 import { type FoundJournal, findDeadJournals, readJson } from "./dead-journals.ts";
 import { RunSession } from "./run-session.ts";
 
@@ -12,6 +12,8 @@ export interface RepairOptions {
   /** How long all journals together may take, ms; what is not stored by then stays for the next command. */
   readonly budgetMs: number;
   onNotice(text: string): void;
+  /** Journals that are left to others; default: none. */
+  readonly isForOthers?: (header: JournalHeader) => boolean;
   now(): number;
 }
 
@@ -23,11 +25,18 @@ export async function repairJournals(options: RepairOptions): Promise<number> {
   const deadline = options.now() + options.budgetMs;
   let finished = 0;
   for (const journal of findDeadJournals(options.roots, options.here)) {
+    if (options.isForOthers?.(journal.header) === true) continue;
     const leftMs = deadline - options.now();
     if (leftMs <= 0) break;
     if (await finishJournal(journal, options, leftMs)) finished += 1;
   }
   return finished;
+}
+
+/** Content of `command.json` beside the process's identity. */
+interface StartedCommand {
+  readonly console?: ConsoleSource;
+  readonly runId?: string;
 }
 
 async function finishJournal(
@@ -47,8 +56,9 @@ async function finishJournal(
   if (session === undefined) return false;
   const { recording } = session;
   recording.start();
-  const command = readJson(join(folder, journalFiles.command)) as { readonly console?: ConsoleSource } | undefined;
+  const command = readJson(join(folder, journalFiles.command)) as StartedCommand | undefined;
   if (command?.console !== undefined) session.useConsole(command.console);
+  if (command?.runId !== undefined) recording.childRunId = command.runId;
   const outcome = readJson(join(folder, journalFiles.outcome)) as OutcomeRecord | undefined;
   if (recording.isEnded) await session.takeIn();
   else await session.end(outcome ?? { missing: "lost", isScriptStatusKept: header.survive });

@@ -86,8 +86,10 @@ export class RunSession {
     this.#socket.accept(socket);
   }
 
-  commandStarted(command: ProcessIdentity, console: ConsoleSource): void {
+  /** `runId`: the id that the command was given. */
+  commandStarted(command: ProcessIdentity, console: ConsoleSource, runId: string): void {
     this.#command = command;
+    this.recording.childRunId = runId;
     this.#consoleSource = console;
     this.#console.follow(console);
     // A run of a moment needs no tag that its end would remove again; until then its journal tells who is alive.
@@ -169,6 +171,7 @@ export class RunSession {
     const metrics = known.filter(({ key, value }) => !key.startsWith("system/") && Number.isFinite(value));
     const peak = this.#monitor?.peakMemoryMegabytes;
     return {
+      runId: recording.storeRunId,
       status,
       runName: run?.info.runName ?? recording.header.runName ?? "",
       ...(experimentName !== undefined && { experimentName }),

@@ -8,6 +8,8 @@ export function variable(env: Environment, name: string): string | undefined {
   return value === undefined || value === "" ? undefined : value;
 }
 
+export const isServerUri = (trackingUri: string): boolean => /^https?:/iu.test(trackingUri);
+
 /**
  * The tracking URI in force: option, MLFLOW_TRACKING_URI, else `mlflow.db` in `cwd`, MLflow's own default.
  * A relative SQLite path is made absolute, since the recorder and the command may run elsewhere.

@@ -1,4 +1,5 @@
-import { StoreError } from "../errors.ts";
+import { plainAccess, type ServerAccess } from "../entities/server-access.ts";
+import type { StoreError } from "../errors.ts";
 import type { TrackingStore } from "./tracking-store.ts";
 import { parseTrackingUri } from "./tracking-uri.ts";
 
@@ -9,6 +10,10 @@ export interface OpenStoreOptions {
   readonly busyTimeoutMs?: number;
   /** SQLite: absolute folder for the artifacts of a database that is created now; default `mlruns` beside the file. */
   readonly artifactRoot?: string;
+  /** Tracking server: how it is reached; default: without credentials. */
+  readonly access?: ServerAccess;
+  /** Tracking server: a request failed and is tried again. */
+  readonly onRetry?: (error: StoreError, retryInMs: number, retry: number, maxRetries: number) => void;
 }
 
 /** Opens the store behind a tracking URI. An unknown kind of URI is a user's mistake: `INVALID_PARAMETER_VALUE`. */
@@ -19,7 +24,9 @@ export async function openTrackingStore(trackingUri: string, options: OpenStoreO
       const { openSqliteStore } = await import("./sqlite/sqlite-store.ts");
       return openSqliteStore(uri.path, options);
     }
-    case "rest":
-      throw new StoreError("NOT_IMPLEMENTED", `tracking servers are not supported yet: ${uri.url}`);
+    case "rest": {
+      const { openRestStore } = await import("./rest/rest-store.ts");
+      return openRestStore(options.access ?? plainAccess(uri.url), options);
+    }
   }
 }

@@ -176,4 +176,7 @@ export function hasDatasetSearch(store: TrackingStore): store is TrackingStore &
 }
 
 /** Everything that MLflow's tracking API does with experiments, runs and logged models. */
-export interface TrackingStore extends ExperimentStore, RunStore, LoggedModelStore, AsyncDisposable {}
+export interface TrackingStore extends ExperimentStore, RunStore, LoggedModelStore, AsyncDisposable {
+  /** What is under way, and all that comes later, fails with `TEMPORARILY_UNAVAILABLE`; only where a server may keep silent. */
+  abort?(): void;
+}

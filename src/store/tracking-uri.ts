@@ -1,16 +1,19 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { StoreError } from "../errors.ts";
+import { maskUserinfo, withoutUserinfo } from "../util/uri-secrets.ts";
 
 export type TrackingUri =
   /** `path` is absolute. */
-  { readonly kind: "sqlite"; readonly path: string } | { readonly kind: "rest"; readonly url: string };
+  | { readonly kind: "sqlite"; readonly path: string }
+  /** Without user and password. */
+  | { readonly kind: "rest"; readonly url: string };
 
 const kinds = "sqlite:///relative.db, sqlite:////absolute.db, http:// or https://";
 
 /** MLflow's forms of a tracking URI; a relative SQLite path is taken from `cwd`, by default this process's. */
 export function parseTrackingUri(text: string, cwd?: string): TrackingUri {
-  if (/^https?:\/\//u.test(text)) return { kind: "rest", url: text };
+  if (/^https?:\/\//iu.test(text) && URL.canParse(text)) return { kind: "rest", url: withoutUserinfo(text) };
   const sqlite = /^sqlite(?:\+[a-z0-9]+)?:\/\/(?:\/(.*))?$/u.exec(text);
   if (sqlite === null) throw unknownKind(text);
   const path = sqlite[1] ?? "";
@@ -35,6 +38,7 @@ function decodeOrSame(path: string): string {
 }
 
 function unknownKind(text: string): StoreError {
-  const shown = text.replace(/\/\/[^/@]*@/u, "//***@");
-  return new StoreError("INVALID_PARAMETER_VALUE", `unknown kind of tracking URI: ${shown}`, { hint: `use ${kinds}` });
+  return new StoreError("INVALID_PARAMETER_VALUE", `unknown kind of tracking URI: ${maskUserinfo(text)}`, {
+    hint: `use ${kinds}`,
+  });
 }

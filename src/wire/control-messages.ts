@@ -16,7 +16,13 @@ export type WrapperMessage =
   | { readonly type: "hello"; readonly journalFolder: string; readonly socketPath: string; readonly verbose: boolean }
   /** A connection that the wrapper's copy of the server accepted; the socket comes as its handle. */
   | { readonly type: "connection" }
-  | { readonly type: "started"; readonly command: ProcessIdentity; readonly console: ConsoleSource }
+  /** `runId`: the id that the command was given. */
+  | {
+      readonly type: "started";
+      readonly command: ProcessIdentity;
+      readonly console: ConsoleSource;
+      readonly runId: string;
+    }
   | { readonly type: "outcome"; readonly outcome: OutcomeRecord };
 
 /** Also the content of the journal's `outcome.json`. */
@@ -31,6 +37,8 @@ export interface OutcomeRecord {
 }
 
 export interface RunSummary {
+  /** As the store knows it. */
+  readonly runId: string;
   readonly status: RunStatus;
   readonly runName: string;
   readonly experimentName?: string;
@@ -50,6 +58,8 @@ export type RecorderMessage =
   | { readonly type: "ready" }
   /** A connection has been taken over, in the order of their handing over. */
   | { readonly type: "accepted" }
+  /** The tracking server has made the run, under this id. */
+  | { readonly type: "run-id"; readonly runId: string }
   /** Every 2 s: the event loop is alive. */
   | { readonly type: "alive" }
   /** One line for the user; the wrapper prints it behind `track: ` unless `--quiet`. */

@@ -26,6 +26,9 @@ export interface JournalHeader {
   readonly version: 1;
   /** Without userinfo or secrets; absolute. */
   readonly trackingUri: string;
+  /** MLFLOW_WORKSPACE of the tracking server. */
+  readonly workspace?: string;
+  /** A tracking server gives the run another id: `run-ids.json`. */
   readonly runId: string;
   readonly attempt: number;
   /** `true`: the run exists and is continued; `false`: it is created. */
@@ -77,6 +80,8 @@ export const journalFiles = {
   console: "console.raw",
   /** Position of the drain. */
   cursor: "cursor.json",
+  /** JSON object: ids that the journal uses, and those that the tracking server gave instead. */
+  runIds: "run-ids.json",
   spool: "spool",
   /** Entries that the store refused for good. */
   refused: "refused.ndjson",

@@ -19,8 +19,14 @@ export interface RunCommandRequest {
   readonly argv: readonly string[];
   /** Absent: this process's own, also when that folder has been deleted. */
   readonly cwd?: string;
-  /** The command's environment. */
-  readonly env: Readonly<Record<string, string>>;
+  /** The command's environment; called once, right before it starts, with the id that a tracking server has given the run. */
+  readonly environment: (serverRunId: string | undefined) => Readonly<Record<string, string>>;
+  /** The id that the command is given where no server has given one. */
+  readonly runId: string;
+  /** A tracking server gives the run its id: the recorder starts first, and the id is waited for, ms. */
+  readonly runIdWaitMs?: number;
+  /** The recorder's environment; default: the caller's. */
+  readonly recorderEnv?: Readonly<Record<string, string>>;
   readonly notes: LaunchNotes;
   readonly capture: CaptureMode;
   /** Absent: the run is not recorded, the command runs all the same. */
@@ -44,6 +50,8 @@ export interface RunCommandResult {
   /** Everything is in the store. */
   readonly isStored: boolean;
   readonly summary?: RunSummary;
+  /** The id that the command was given. */
+  readonly runId: string;
   /** Ends this process as the command ended. */
   leave(exit: (exitCode: number) => never): never;
 }
@@ -60,7 +68,7 @@ const longestTimerMs = 2 ** 31 - 1;
 export async function runCommand(request: RunCommandRequest): Promise<RunCommandResult> {
   // Node ends a process that only waits for things that were unref'd, with code 0: never while the command's code is not passed on.
   const keepAlive = setInterval(() => {}, 2 ** 30);
-  armFaults(request.env["TRACK_TEST_FAULT"]);
+  armFaults(request.notes.environment["TRACK_TEST_FAULT"]);
   try {
     return await new CommandRun(request).run();
   } finally {
@@ -72,8 +80,12 @@ class CommandRun {
   readonly #request: RunCommandRequest;
   readonly #oom = new OomWatch();
   readonly #notices: string[] = [];
+  /** What the recorder has to say before the run is announced. */
+  #held: string[] | undefined;
   #recorder: RecorderProcess | undefined;
   #endWait: (() => void) | undefined;
+  #onRunId: ((runId: string) => void) | undefined;
+  #runId: string;
   #summary: RunSummary | undefined;
   #timedOut = false;
   #timer: NodeJS.Timeout | undefined;
@@ -81,14 +93,19 @@ class CommandRun {
 
   constructor(request: RunCommandRequest) {
     this.#request = request;
+    this.#runId = request.runId;
   }
 
   async run(): Promise<RunCommandResult> {
     const request = this.#request;
+    const serverRunId = request.runIdWaitMs === undefined ? undefined : await this.#askForRunId(request.runIdWaitMs);
+    if (serverRunId !== undefined) this.#runId = serverRunId;
+    const env = request.environment(serverRunId);
+    this.#sayHeld();
     const started = await startCommand({
       argv: request.argv,
       ...(request.cwd !== undefined && { cwd: request.cwd }),
-      env: request.env,
+      env,
       notes: request.notes,
       capture: request.capture,
       ...(request.journalFolder !== undefined && { spoolPath: `${request.journalFolder}/${journalFiles.console}` }),
@@ -98,7 +115,9 @@ class CommandRun {
     this.#surviveFaults();
     if (started.kind === "started" && request.timeoutMs !== undefined) this.#armTimeout(started, request.timeoutMs);
     this.#attempt(() => this.#oom.begin());
-    this.#attempt(() => this.#startRecorder(started.kind === "started" ? started : undefined));
+    const command = started.kind === "started" ? started : undefined;
+    if (this.#recorder === undefined) this.#attempt(() => this.#startRecorder(command));
+    if (command !== undefined) this.#attempt(() => this.#tellStarted(command));
     const outcome = started.kind === "started" ? await started.outcome : started;
     clearTimeout(this.#timer);
     const record = this.#recordOf(outcome);
@@ -140,13 +159,33 @@ class CommandRun {
     }
   }
 
+  /** `undefined` where none comes in time: the command starts under the journal's id, which is mapped later. */
+  async #askForRunId(waitMs: number): Promise<string | undefined> {
+    this.#held = [];
+    let timer: NodeJS.Timeout | undefined;
+    const answered = new Promise<string | undefined>((resolve) => {
+      this.#onRunId = resolve;
+      timer = setTimeout(() => resolve(undefined), waitMs);
+    });
+    this.#attempt(() => this.#startRecorder(undefined));
+    const runId = this.#recorder === undefined ? undefined : await answered;
+    clearTimeout(timer);
+    return runId;
+  }
+
+  #sayHeld(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const text of held) this.#request.say(text);
+  }
+
   #startRecorder(command: StartedCommand | undefined): void {
-    const { journalFolder, logging, notes } = this.#request;
+    const { journalFolder, logging, notes, recorderEnv = notes.environment } = this.#request;
     if (journalFolder === undefined) return;
     const recorder = new RecorderProcess({
       hello: { type: "hello", journalFolder, socketPath: logging?.path ?? "", verbose: false },
       ...(logging !== undefined && { server: logging.server }),
-      env: notes.environment,
+      env: recorderEnv,
       foreignDescriptors: describeDescriptors([...notes.inheritedFds, ...(command?.leakingFds ?? [])]),
       onMessage: (message) => this.#hear(message),
       onGivenUp: () => this.#giveUp(),
@@ -154,15 +193,19 @@ class CommandRun {
     this.#recorder = recorder;
     recorder.start();
     logging?.handTo((socket) => recorder.handConnection(socket));
-    if (command === undefined) return;
-    const identity: ProcessIdentity = { pid: command.pid, startTicks: readStartTicks(command.pid) ?? 0 };
-    recorder.tell({ type: "started", command: identity, console: command.console });
-    this.#keep(journalFiles.command, { ...identity, console: command.console });
+  }
+
+  #tellStarted({ pid, console }: StartedCommand): void {
+    if (this.#recorder === undefined) return;
+    const identity: ProcessIdentity = { pid, startTicks: readStartTicks(pid) ?? 0 };
+    this.#recorder.tell({ type: "started", command: identity, console, runId: this.#runId });
+    this.#keep(journalFiles.command, { ...identity, console, runId: this.#runId });
   }
 
   #hear(message: RecorderMessage): void {
     failOnPurpose("control");
     if (message.type === "notice") this.#notice(message.text);
+    if (message.type === "run-id") this.#onRunId?.(message.runId);
     if (
       message.type === "progress" &&
       this.#record !== undefined &&
@@ -180,7 +223,8 @@ class CommandRun {
     const isKnown = (told: string): boolean => told.startsWith(journalTrouble) && text.startsWith(journalTrouble);
     if (this.#notices.at(-1) === text || this.#notices.some(isKnown)) return;
     this.#notices.push(text);
-    this.#request.say(text);
+    if (this.#held === undefined) this.#request.say(text);
+    else this.#held.push(text);
   }
 
   #giveUp(): void {
@@ -227,6 +271,7 @@ class CommandRun {
       status: summary?.status ?? finalStatus(record).status,
       isStored: summary !== undefined && summary.pendingEntries === 0,
       ...(summary !== undefined && { summary }),
+      runId: this.#runId,
       leave: (exit) => {
         const end: ProcessOutcome = timedOut ? { kind: "exited", exitCode: timeoutExitCode } : outcome;
         return leaveLike(end, { exit, hasTerminal });

@@ -13,7 +13,8 @@ test.each([
 
 test.each([
   ["s3://bucket/0/r/artifacts", "NOT_IMPLEMENTED", "s3:"],
-  ["mlflow-artifacts:/0/r/artifacts", "NOT_IMPLEMENTED", "mlflow-artifacts:"],
+  ["mlflow-artifacts:/0/r/artifacts", "INVALID_PARAMETER_VALUE", "needs a tracking server"],
+  ["https://host/elsewhere", "INVALID_PARAMETER_VALUE", "MLflow's artifact proxy"],
   ["file://elsewhere/w", "INVALID_PARAMETER_VALUE", "file://elsewhere/w"],
   ["file:///w/%zz", "INVALID_PARAMETER_VALUE", "file:///w/%zz"],
 ])("%s is refused as %s, naming %s", (uri, errorCode, named) => {

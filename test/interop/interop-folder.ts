@@ -31,10 +31,10 @@ export function shareAgent(version: MlflowVersion): () => MlflowAgent {
 
 export const sqliteUri = (folder: string): string => `sqlite:///${join(folder, "mlflow.db")}`;
 
-function makeFolder(): string {
+export function makeFolder(): string {
   return mkdtempSync(join(tmpdir(), "track-interop-"));
 }
 
-function removeFolder(folder: string): void {
+export function removeFolder(folder: string): void {
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }

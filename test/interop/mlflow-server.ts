@@ -7,21 +7,36 @@ import { type MlflowVersion, venvProgram } from "./mlflow-versions.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** `mlflow server` on a database file, in a process group of its own. */
+export interface ServerOptions {
+  /** Further arguments of `mlflow server`. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Default: a free one. */
+  readonly port?: number;
+}
+
+/** `mlflow server` on a database, in a process group of its own. */
 export class MlflowServer implements AsyncDisposable {
-  readonly #url: string;
+  /** `http://127.0.0.1:<port>`. */
+  readonly url: string;
   readonly #stop: () => Promise<void>;
 
   private constructor(url: string, stop: () => Promise<void>) {
-    this.#url = url;
+    this.url = url;
     this.#stop = stop;
   }
 
   /** Resolves once it answers; `folder` is its working folder. */
-  static async start(version: MlflowVersion, uri: string, folder: string): Promise<MlflowServer> {
-    const port = String(await findFreePort());
+  static async start(
+    version: MlflowVersion,
+    uri: string,
+    folder: string,
+    options: ServerOptions = {},
+  ): Promise<MlflowServer> {
+    const port = String(options.port ?? (await findFreePort()));
     const args = ["server", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", port, "--workers", "1"];
-    const env = { ...mlflowEnvironment(folder), MLFLOW_SERVER_ENABLE_JOB_EXECUTION: "false" };
+    args.push(...(options.args ?? []));
+    const env = { ...mlflowEnvironment(folder), MLFLOW_SERVER_ENABLE_JOB_EXECUTION: "false", ...options.env };
     const child = spawn(venvProgram(version, "mlflow"), args, { cwd: folder, env, detached: true });
     child.stdin.end();
     let output = "";
@@ -56,7 +71,7 @@ export class MlflowServer implements AsyncDisposable {
   }
 
   async #ask(path: string, init: RequestInit): Promise<Json> {
-    const response = await fetch(`${this.#url}/api/2.0/mlflow/${path}`, init);
+    const response = await fetch(`${this.url}/api/2.0/mlflow/${path}`, init);
     const text = await response.text();
     if (response.status !== 200) throw new Error(`${path}: ${response.status} ${text}`);
     return JSON.parse(text) as Json;
@@ -64,7 +79,7 @@ export class MlflowServer implements AsyncDisposable {
 
   async #isHealthy(): Promise<boolean> {
     try {
-      return (await fetch(`${this.#url}/health`)).ok;
+      return (await fetch(`${this.url}/health`)).ok;
     } catch (error) {
       if (error instanceof TypeError) return false;
       throw error;
@@ -84,7 +99,8 @@ function killGroup(leader: number): void {
   }
 }
 
-async function findFreePort(): Promise<number> {
+/** A TCP port of 127.0.0.1 that nobody has right now. */
+export async function findFreePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();

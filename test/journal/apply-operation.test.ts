@@ -88,7 +88,12 @@ test("ids that a server gave are put in for the journal's own", async () => {
   using rig = drainRig();
   const { openArtifacts } = rig.options();
   const ids = new Map([["journal-id", runId]]);
-  const runIds = { toStore: (id: string) => ids.get(id) ?? id, created: () => {} };
+  const runIds = {
+    toStore: (id: string) => ids.get(id) ?? id,
+    isCreated: () => false,
+    mayExist: () => false,
+    created: () => {},
+  };
   const context: ApplyContext = { folder: rig.journal, openArtifacts, runIds };
   await using store = await rig.openStore();
   await applyOperation(store, createRun, context);

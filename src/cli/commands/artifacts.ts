@@ -89,8 +89,7 @@ async function openArtifacts(
 ): Promise<{ readonly run: Run; readonly repository: ArtifactRepository }> {
   await using store = await openExisting(context, "read", options.trackingUri);
   const run = await findRun(store, name);
-  const { openArtifactRepository } = await import("../../artifacts/open-artifact-repository.ts");
-  return { run, repository: openArtifactRepository(run.info.artifactUri) };
+  return { run, repository: await context.openArtifacts(run.info.artifactUri, options.trackingUri) };
 }
 
 async function listBelow(

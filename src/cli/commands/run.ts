@@ -11,17 +11,18 @@ import { sourceTags } from "../../provenance/source-tags.ts";
 import { userName } from "../../provenance/user.ts";
 import type { RunOptions } from "../../settings/run-options.ts";
 import { resolveRunSettings, type RunSettings } from "../../settings/run-settings.ts";
-import { type Environment, variable } from "../../settings/tracking-uri.ts";
+import { type Environment, isServerUri, variable } from "../../settings/tracking-uri.ts";
 import { messageOf } from "../../util/error-code.ts";
 import { findLiveJournal } from "../../recorder/dead-journals.ts";
+import { monotonicMs } from "../../util/monotonic.ts";
 import { readPlace } from "../../util/proc.ts";
 import { runLiveness } from "../../wire/run-processes.ts";
 import { becomeCommand } from "../../wrapper/become-command.ts";
 import { type LaunchNotes, readLaunchNotes } from "../../wrapper/launch-notes.ts";
 import type { Context } from "../context.ts";
 import { journalPlaces } from "../launch/journal-places.ts";
-import { launchRun } from "../launch/launch-run.ts";
-import { preflight, type Preflight } from "../launch/preflight.ts";
+import { type LaunchServer, launchRun } from "../launch/launch-run.ts";
+import { preflight, type Preflight, serverWaitMs } from "../launch/preflight.ts";
 import { preflightNow } from "../launch/preflight-now.ts";
 import { recordableOptions } from "../launch/recorded-options.ts";
 
@@ -70,8 +71,17 @@ async function launch(context: Context, request: RunRequest, notes: LaunchNotes)
     isExperimentGiven: typed.experimentName !== undefined || typed.experimentId !== undefined,
   };
   checkNames(settings);
+  const begunAt = monotonicMs();
+  // Not by a config file: one that came with a folder must not choose where credentials go.
+  const server = await openServer(typed.trackingUri, settings.trackingUri, notes.environment);
+  if (!settings.quiet) for (const text of server?.access.unsupported ?? []) context.io.say(text);
   const isParentGiven = options.parentRunId !== undefined;
-  const asked = { settings, isParentGiven, ...(known !== undefined && { known }) };
+  const asked = {
+    settings,
+    isParentGiven,
+    ...(known !== undefined && { known }),
+    ...(server !== undefined && { access: server.access }),
+  };
   const found = preflightNow(asked) ?? (await preflight(asked));
   if (!request.force) refuseLiveRun(found, journalRoots(journalPlaces(settings.trackingUri, notes.environment)));
   return await launchRun(context, {
@@ -84,7 +94,22 @@ async function launch(context: Context, request: RunRequest, notes: LaunchNotes)
     userName: userName(notes.environment),
     sourceTags: sourceTags(command),
     recordedOptions: recordableOptions(typed),
+    ...(server !== undefined && {
+      server: { ...server, runIdWaitMs: Math.max(0, serverWaitMs - (monotonicMs() - begunAt)) },
+    }),
   });
+}
+
+/** How a tracking server is reached, and the recorder's environment for it; `undefined` for any other store. */
+async function openServer(
+  typedUri: string | undefined,
+  trackingUri: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Omit<LaunchServer, "runIdWaitMs"> | undefined> {
+  if (!isServerUri(trackingUri)) return undefined;
+  const { resolveServerAccess, withTypedUri } = await import("../../settings/server-access.ts");
+  const recorderEnv = withTypedUri(env, typedUri);
+  return { access: resolveServerAccess(trackingUri, recorderEnv), recorderEnv };
 }
 
 async function withFiles(context: Context, typed: RunOptions, env: Environment): Promise<RunOptions> {

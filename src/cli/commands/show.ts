@@ -24,18 +24,21 @@ export async function show(context: Context, options: ShowOptions, name: string)
   await using store = await openExisting(context, "read", options.trackingUri);
   const run = await findRun(store, name);
   if (options.json === true) return writeJson(context.io, { run: runToJson(run) });
-  const details = await readDetails(store, run);
+  const openArtifacts = (uri: string) => context.openArtifacts(uri, options.trackingUri);
+  const details = {
+    ...(await readDetails(store, run)),
+    artifacts: await listRunArtifacts(openArtifacts, run.info.artifactUri),
+  };
   if (context.io.isTerminal) writeRunPage(context.io, context.now(), details);
   else writeRunRows(context.io, details);
 }
 
-async function readDetails(store: TrackingStore, run: Run): Promise<RunDetails> {
-  const { runId, experimentId, artifactUri } = run.info;
+async function readDetails(store: TrackingStore, run: Run): Promise<Omit<RunDetails, "artifacts">> {
+  const { runId, experimentId } = run.info;
   return {
     run,
     experiment: await store.getExperiment(experimentId),
     summaries: await readSummaries(store, runId),
-    artifacts: await listRunArtifacts(artifactUri),
     children: await readChildren(store, run),
   };
 }

@@ -1,3 +1,4 @@
+import type { ServerAccess } from "../../entities/server-access.ts";
 import { mlflowTags, trackTags } from "../../entities/tag-keys.ts";
 import type { Tag } from "../../entities/tag.ts";
 import { truncateParamValue, truncateTagValue } from "../../entities/validation.ts";
@@ -5,6 +6,7 @@ import type { RunSettings } from "../../settings/run-settings.ts";
 import { newRunId, randomHex } from "../../util/ids.ts";
 import { readPlace, readStartTicks } from "../../util/proc.ts";
 import { randomRunName } from "../../util/run-names.ts";
+import { withoutUserinfo } from "../../util/uri-secrets.ts";
 import { version } from "../../util/version.ts";
 import type { JournalHeader } from "../../wire/journal-header.ts";
 import type { SecretMasker } from "../../wire/redact.ts";
@@ -25,6 +27,7 @@ export interface AttemptRequest {
   readonly startTime: number;
   readonly hasSecrets: boolean;
   readonly socketPath?: string;
+  readonly server?: { readonly access: ServerAccess };
 }
 
 /** All that is needed to create the run, or to continue it, with secrets masked. */
@@ -41,7 +44,8 @@ export function attemptHeader(request: AttemptRequest): JournalHeader {
   const runName = given ?? (run === undefined ? randomRunName() : undefined);
   return {
     version: 1,
-    trackingUri: settings.trackingUri,
+    trackingUri: withoutUserinfo(settings.trackingUri),
+    ...(request.server?.access.workspace !== undefined && { workspace: request.server.access.workspace }),
     runId: run?.info.runId ?? newRunId(),
     attempt: run === undefined ? 1 : nextAttempt(run),
     isResumed: run !== undefined,

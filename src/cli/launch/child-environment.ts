@@ -1,6 +1,7 @@
 import type { ExperimentReference } from "../../entities/journal-entry.ts";
 import { mlflowTags } from "../../entities/tag-keys.ts";
 import type { Environment } from "../../settings/tracking-uri.ts";
+import { withoutUserinfo } from "../../util/uri-secrets.ts";
 import { pythonHookVariables } from "./python-hook.ts";
 
 export interface ChildEnvironmentRequest {
@@ -51,5 +52,3 @@ function runContext(env: Environment, runId: string): string {
   }
   return JSON.stringify({ ...context, [mlflowTags.parentRunId]: runId });
 }
-
-const withoutUserinfo = (uri: string): string => uri.replace(/^([a-z+]+:\/\/)[^/@]*@/iu, "$1");

@@ -40,7 +40,7 @@ export function closingLine(result: RunCommandResult, header: JournalHeader, opt
     ...(summary?.peakMemoryMegabytes === undefined ? [] : [`peak ${formatMegabytes(summary.peakMemoryMegabytes)}`]),
     ...(summary?.gpuUtilization ?? []).map(([index, percent]) => `GPU${index} ${Math.round(percent)} %`),
     ...leftOver(result),
-    `track show ${header.runId.slice(0, 8)}`,
+    `track show ${(result.summary?.runId ?? result.runId).slice(0, 8)}`,
   ];
   return parts.join(options.isTerminal ? " · " : " | ");
 }
@@ -70,7 +70,7 @@ const formatMegabytes = (megabytes: number): string =>
 export function summaryJson(result: RunCommandResult, header: JournalHeader, now: number): string {
   const { outcome } = result;
   const summary = {
-    run_id: header.runId,
+    run_id: result.summary?.runId ?? result.runId,
     run_name: result.summary?.runName ?? header.runName,
     status: result.status,
     exit_code: result.exitCode,

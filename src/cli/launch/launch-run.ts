@@ -3,6 +3,7 @@ import type { Tag } from "../../entities/tag.ts";
 import { TrackError } from "../../errors.ts";
 import { bindLoggingServer, type LoggingServer } from "../../client/logging-server.ts";
 import { createJournalFolder, journalRoots } from "../../client/journal-folder.ts";
+import type { ServerAccess } from "../../entities/server-access.ts";
 import type { RunSettings } from "../../settings/run-settings.ts";
 import { type Environment, variable } from "../../settings/tracking-uri.ts";
 import { parseTrackingUri } from "../../store/tracking-uri.ts";
@@ -31,6 +32,16 @@ export interface LaunchRequest {
   readonly userName: string;
   readonly sourceTags: readonly Tag[];
   readonly recordedOptions: string;
+  /** The tracking server and how it is reached. */
+  readonly server?: LaunchServer;
+}
+
+export interface LaunchServer {
+  readonly access: ServerAccess;
+  /** With the credentials beside the URI that they are for. */
+  readonly recorderEnv: Readonly<Record<string, string>>;
+  /** How long the start may still wait for the server to give the run its id, ms. */
+  readonly runIdWaitMs: number;
 }
 
 /**
@@ -43,23 +54,30 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
     if (!settings.quiet) context.io.say(text);
   };
   const { header, journal, logging } = prepare(context, request, say);
-  if (journal !== undefined) {
-    if (preflight.fault !== undefined) say(faultLine(preflight, preflight.fault));
-    say(announcement(header, preflight, context.io.isErrTerminal));
-    if (settings.autolog) sayIgnored(command, say);
-  }
+  if (journal !== undefined && preflight.fault !== undefined) say(faultLine(preflight, preflight.fault));
+  const server = journal !== undefined && waitsForRunId(request) ? request.server : undefined;
+  if (journal !== undefined && settings.autolog) sayIgnored(command, say);
   const discard = (error: unknown): never => {
-    // The command was not started: it may be now, without a run.
-    if (journal !== undefined) rmSync(journal.folder, { recursive: true, force: true });
+    // The command was not started: it may be now, without a run. One that a server has made is ended by the recorder.
+    if (journal !== undefined && server === undefined) rmSync(journal.folder, { recursive: true, force: true });
     logging?.close();
     throw error;
   };
   const result = await runCommand({
     argv: command,
     ...(request.isElsewhere && { cwd: request.cwd }),
-    // A run that will never be in the store would make an MLflow client in the command fail.
-    env:
-      journal === undefined ? notes.environment : commandEnvironment(request, header, journal.logPath, logging?.path),
+    environment: (serverRunId) => {
+      // A run that will never be in the store would make an MLflow client in the command fail.
+      if (journal === undefined) return notes.environment;
+      if (server !== undefined && serverRunId === undefined) sayLate(settings, say);
+      const runId = serverRunId ?? header.runId;
+      if (serverRunId !== undefined && settings.runIdFile !== undefined) writeRunId(settings.runIdFile, runId);
+      say(announcement({ ...header, runId }, preflight, context.io.isErrTerminal));
+      return commandEnvironment(request, { ...header, runId }, journal.logPath, logging?.path);
+    },
+    runId: header.runId,
+    ...(server !== undefined && { runIdWaitMs: server.runIdWaitMs }),
+    ...(request.server !== undefined && { recorderEnv: request.server.recorderEnv }),
     notes,
     capture: settings.capture,
     ...(journal !== undefined && { journalFolder: journal.folder }),
@@ -74,6 +92,16 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
   }).catch(discard);
   tellEnd(context, { settings, header, result, isRecorded: journal !== undefined });
   return result.leave((exitCode) => context.exit(exitCode));
+}
+
+/** A run that is continued has its id; a server that is away now gives none. */
+function waitsForRunId({ server, preflight }: LaunchRequest): boolean {
+  return server !== undefined && preflight.run === undefined && preflight.fault === undefined;
+}
+
+function sayLate({ strict }: RunSettings, say: Say): void {
+  if (strict) throw refusedStart("the tracking server has not made the run in time");
+  say("the tracking server has not made the run in time: the command starts under an id that is mapped later");
 }
 
 interface End {
@@ -169,7 +197,7 @@ function faultLine({ missedRunId }: Preflight, fault: string): string {
 function isToldAlready(text: string, { fault }: Preflight, { trackingUri }: RunSettings): boolean {
   if (fault === undefined || !text.startsWith("the store cannot")) return false;
   const uri = parseTrackingUri(trackingUri);
-  return uri.kind === "sqlite" && text.includes(uri.path);
+  return text.includes(uri.kind === "sqlite" ? uri.path : new URL(uri.url).origin);
 }
 
 /** A file that cannot be written is a mistake that shows before the command has cost anything. */

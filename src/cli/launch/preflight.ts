@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type { Experiment } from "../../entities/experiment.ts";
 import type { ExperimentReference } from "../../entities/journal-entry.ts";
 import type { Run } from "../../entities/run.ts";
+import type { ServerAccess } from "../../entities/server-access.ts";
 import { isTransient, StoreError, TrackError, UsageError } from "../../errors.ts";
 import type { RunSettings } from "../../settings/run-settings.ts";
 import { parseTrackingUri } from "../../store/tracking-uri.ts";
@@ -29,12 +30,17 @@ export interface PreflightRequest {
   readonly isParentGiven: boolean;
   /** The run of `settings.runId`, where it has been looked up already. */
   readonly known?: Preflight;
+  /** How a tracking server is reached. */
+  readonly access?: ServerAccess;
 }
 
 /** A writer keeps readers out for some ms at a time, which is no fault worth a word. */
 const lockWaitMs = 50;
 /** A lock must not make a run another one, nor a `--strict` start fail for nothing. */
 const neededLockWaitMs = 2000;
+
+/** A server that is slower must not hold up the command. */
+export const serverWaitMs = 2000;
 
 const uriHint = "check --tracking-uri, MLFLOW_TRACKING_URI and the current folder";
 
@@ -44,9 +50,9 @@ const uriHint = "check --tracking-uri, MLFLOW_TRACKING_URI and the current folde
  */
 export async function preflight(request: PreflightRequest): Promise<Preflight> {
   const { settings } = request;
-  const path = databasePath(settings.trackingUri);
-  const found = request.known ?? (isThere(path) ? await lookInto(path, request) : withoutStore(path, request));
-  const fault = found.fault ?? writeFault(path);
+  const uri = parseUri(settings.trackingUri);
+  const found = request.known ?? (await (uri.kind === "sqlite" ? lookIntoFile(uri.path, request) : askServer(request)));
+  const fault = found.fault ?? (uri.kind === "sqlite" ? writeFault(uri.path) : undefined);
   if (fault === undefined) return found;
   if (settings.strict) {
     throw new TrackError(`the store cannot be used: ${fault}`, {
@@ -57,13 +63,6 @@ export async function preflight(request: PreflightRequest): Promise<Preflight> {
   return { ...found, fault };
 }
 
-function databasePath(trackingUri: string): string {
-  const uri = parseUri(trackingUri);
-  if (uri.kind === "sqlite") return uri.path;
-  const shown = uri.url.replace(/\/\/[^/@]*@/u, "//***@");
-  throw mistake(`tracking servers are not supported yet: ${shown}`, "use --tracking-uri sqlite:///mlflow.db");
-}
-
 function parseUri(trackingUri: string): ReturnType<typeof parseTrackingUri> {
   try {
     return parseTrackingUri(trackingUri);
@@ -71,6 +70,27 @@ function parseUri(trackingUri: string): ReturnType<typeof parseTrackingUri> {
     if (error instanceof TrackError) throw mistake(error.message, error.hint ?? uriHint, error);
     throw error;
   }
+}
+
+/** Always asked, since refused credentials are a mistake; one try, 2 s at most for all of it. */
+async function askServer(request: PreflightRequest): Promise<Preflight> {
+  const { settings, access } = request;
+  const { openTrackingStore } = await import("../../store/open-store.ts");
+  const hurried = access && { ...access, timeoutMs: serverWaitMs, retry: { ...access.retry, maxRetries: 0 } };
+  const store = await openTrackingStore(settings.trackingUri, { mode: "read", ...(hurried && { access: hurried }) });
+  const timer = setTimeout(() => store.abort?.(), serverWaitMs);
+  try {
+    return await lookUp(store, request);
+  } catch (error) {
+    return unanswered(error, settings);
+  } finally {
+    clearTimeout(timer);
+    await store[Symbol.asyncDispose]();
+  }
+}
+
+async function lookIntoFile(path: string, request: PreflightRequest): Promise<Preflight> {
+  return isThere(path) ? await lookInto(path, request) : withoutStore(path, request);
 }
 
 async function lookInto(path: string, request: PreflightRequest): Promise<Preflight> {
@@ -100,7 +120,7 @@ async function lookInto(path: string, request: PreflightRequest): Promise<Prefli
 /** Only what the store itself refuses is a mistake; a bug of ours is not, nor is a chunk that could not be loaded. */
 function unanswered(error: unknown, settings: RunSettings): Preflight {
   if (error instanceof UsageError) throw error;
-  if (hasErrorCode(error, "INVALID_PARAMETER_VALUE")) {
+  if (hasErrorCode(error, "INVALID_PARAMETER_VALUE") || isRefusedCredentials(error)) {
     throw mistake(messageOf(error), (error instanceof TrackError ? error.hint : undefined) ?? uriHint, error);
   }
   return {
@@ -171,7 +191,7 @@ async function ask<Value>(get: () => Promise<Value>, what: string): Promise<Valu
   try {
     return await get();
   } catch (error) {
-    if (!(error instanceof StoreError) || isTransient(error)) throw error;
+    if (!(error instanceof StoreError) || isTransient(error) || isRefusedCredentials(error)) throw error;
     const hint = what.startsWith("experiment")
       ? "track experiments ls --all shows the ids"
       : "track ls --all shows the ids; they are given whole here";
@@ -206,6 +226,9 @@ function existingFolder(path: string): string {
 }
 
 const hasErrorCode = (error: unknown, code: string): boolean => error instanceof StoreError && error.errorCode === code;
+
+const isRefusedCredentials = (error: unknown): boolean =>
+  hasErrorCode(error, "UNAUTHENTICATED") || hasErrorCode(error, "PERMISSION_DENIED");
 
 /** A run that was named and must be restored before it can be. */
 export const deletedRun = (runId: string, what = "run"): UsageError =>
