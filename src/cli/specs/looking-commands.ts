@@ -3,6 +3,7 @@ import { type CommandSpec, defineCommand, type TypedOption } from "../command-sp
 import type { ExperimentsOptions } from "../commands/experiments.ts";
 import type { LsOptions } from "../commands/ls.ts";
 import type { ChangeRunsOptions } from "../commands/rm.ts";
+import type { ScrapeOptions } from "../commands/scrape.ts";
 import type { ShowOptions } from "../commands/show.ts";
 import { commaList, count, oneOf, text, texts } from "../option-values.ts";
 
@@ -123,6 +124,26 @@ export const lookingCommands: readonly CommandSpec[] = [
     options: [force, trackingUri],
     examples: ["track restore 3f1c9a2e"],
     invoke: async (context, options, args) => (await import("../commands/restore.ts")).restore(context, options, args),
+  }),
+  defineCommand<ScrapeOptions>({
+    name: "scrape",
+    summary: "what `track run --scrape` would log of an output",
+    options: [
+      { field: "test", flags: "--test <file>", description: "the output; - for stdin", parse: text("--test") },
+      {
+        field: "scrape",
+        flags: "--scrape <what>",
+        description: "auto (default) or a pattern",
+        parse: text("--scrape"),
+      },
+      json,
+    ],
+    defaults: { scrape: "auto" },
+    examples: [
+      "track scrape --test train.log",
+      "./train.sh | track scrape --test - --scrape 'loss={loss} step={step}'",
+    ],
+    invoke: async (context, options) => (await import("../commands/scrape.ts")).scrape(context, options),
   }),
   defineCommand<ExperimentsOptions>({
     name: "experiments",
