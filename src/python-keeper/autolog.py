@@ -68,7 +68,18 @@ def turn_on():
 
     if is_ours:
         be_quiet()
+        os.register_at_fork(after_in_child=turn_off_in_worker)
     mlflow.autolog(log_traces=False)
+
+
+def turn_off_in_worker():
+    """A forked worker inherits what is on; a daemon's fork goes on with the program."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if (frame.f_globals.get("__name__") or "").startswith("multiprocessing."):
+            sys.modules["mlflow.utils.autologging_utils"]._AUTOLOGGING_GLOBALLY_DISABLED = True
+            return
+        frame = frame.f_back
 
 
 def be_quiet():

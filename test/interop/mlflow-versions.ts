@@ -16,6 +16,9 @@ export const mlflowVersions: readonly MlflowVersion[] = [
 
 export const newestMlflow: MlflowVersion = mlflowVersions.at(-1) as MlflowVersion;
 
+/** Those whose clients run inside `track run`. */
+export const clientVersions: readonly MlflowVersion[] = mlflowVersions;
+
 const root = resolve(import.meta.dirname, "../..");
 
 /** A program of that version's virtual environment, such as `python` or `mlflow`. */
