@@ -17,6 +17,10 @@ export interface Io {
   readonly isErrTerminal: boolean;
   /** Width of the terminal behind stdout; `COLUMNS` wins; 80 where it is unknown. */
   readonly columns: number;
+  /** Height of the terminal behind stdout; `LINES` wins; 24 where it is unknown. */
+  readonly rows: number;
+  /** The locale's text is UTF-8, so that a terminal can be trusted with braille and box drawing. */
+  readonly isUtf8: boolean;
   /** Writes to stdout as it is; throws `OutputClosedError` once nobody reads any more. */
   out(text: string): void;
   /** Writes to stderr as it is; a stderr that cannot be written is not worth an error. */
@@ -44,6 +48,12 @@ export function createIo(env: Environment): Io {
     get columns() {
       return positiveInteger(env["COLUMNS"]) ?? (isTerminal() ? process.stdout.columns : undefined) ?? 80;
     },
+    get rows() {
+      return positiveInteger(env["LINES"]) ?? (isTerminal() ? process.stdout.rows : undefined) ?? 24;
+    },
+    get isUtf8() {
+      return decideUtf8(env);
+    },
     out: writeOut,
     err: writeErr,
     say: (message) => writeErr(`track: ${oneLine(message)}\n`),
@@ -57,6 +67,12 @@ export function decideColour(env: Environment, isTerminal: boolean): boolean {
   if (force !== "") return force !== "0" && force !== "false";
   if ((env["NO_COLOR"] ?? "") !== "") return false;
   return isTerminal && env["TERM"] !== "dumb";
+}
+
+/** POSIX's order: LC_ALL, LC_CTYPE, LANG; the first that is set and not empty decides, none is the C locale. */
+export function decideUtf8(env: Environment): boolean {
+  const locale = [env["LC_ALL"], env["LC_CTYPE"], env["LANG"]].find((value) => (value ?? "") !== "");
+  return /utf-?8/iu.test(locale ?? "");
 }
 
 /** `text` without line breaks and terminal control sequences, as a line of ours may show it. */

@@ -47,7 +47,7 @@ function endedBy(tag: ReadTag): string | undefined {
 }
 
 /** The command as one would type it in a shell; the source name where another client made the run. */
-function commandOf(tag: ReadTag): string | undefined {
+export function commandOf(tag: ReadTag): string | undefined {
   const text = tag(trackTags.command);
   const argv = text === undefined ? undefined : parseWords(text);
   if (argv === undefined) return text ?? tag(mlflowTags.sourceName);

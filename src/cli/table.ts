@@ -37,21 +37,18 @@ interface Measured<Row> {
 function layOut<Row>(io: Io, columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const measured = columns.map((column) => measure(column, rows));
   const fitted = shrink(drop(measured, io.columns), io.columns);
-  const titles = joinCells(fitted.map((one) => pad(one, one.column.title, (text) => io.style("dim", text))));
+  const titles = joinCells(fitted.map((one) => pad(io, one, formatCell(one.column.title), "dim")));
   const lines = rows.map((row, index) =>
-    joinCells(
-      fitted.map((one) => {
-        const style = one.column.style?.(row);
-        return pad(one, one.cells[index] ?? "", (text) => (style === undefined ? text : io.style(style, text)));
-      }),
-    ),
+    joinCells(fitted.map((one) => pad(io, one, one.cells[index] ?? "", one.column.style?.(row)))),
   );
   return [titles, ...lines].map((line) => `${line}\n`).join("");
 }
 
 function measure<Row>(column: Column<Row>, rows: readonly Row[]): Measured<Row> {
   const cells = rows.map((row) => formatCell(column.cell(row)));
-  return { column, cells, width: Math.max(textWidth(column.title), ...cells.map(textWidth)) };
+  // Not Math.max(...cells): as arguments, 100,000 cells overflow the stack.
+  const width = cells.reduce((widest, cell) => Math.max(widest, textWidth(cell)), textWidth(formatCell(column.title)));
+  return { column, cells, width };
 }
 
 /** Leaves out columns until the rest fits, each cut as far as it may be. */
@@ -89,12 +86,15 @@ function total(widths: readonly number[]): number {
 }
 
 /** Blanks stay without colour, so that those at the end of a line can go. */
-function pad<Row>({ column, width }: Measured<Row>, text: string, paint: (text: string) => string): string {
-  const cut = cutToWidth(text, width);
-  const painted = cut === "" ? "" : paint(cut);
+function pad<Row>(io: Io, { column, width }: Measured<Row>, text: string, style: Style | undefined): string {
+  const cut = cutToWidth(text, width, ellipsisOf(io));
+  const painted = cut === "" || style === undefined ? cut : io.style(style, cut);
   const blanks = " ".repeat(Math.max(0, width - textWidth(cut)));
   return column.isRight === true ? blanks + painted : painted + blanks;
 }
+
+/** What stands for the part of a text that was cut off. */
+export const ellipsisOf = (io: Io): string => (io.isUtf8 ? "…" : "~");
 
 function joinCells(cells: readonly string[]): string {
   return cells.join(gap).trimEnd();

@@ -219,6 +219,12 @@ function openOrUndefined(path: string): number | undefined {
   }
 }
 
+/** Where the masked log of a run lies while it grows, the newest part first; not all of these files are always there. */
+export function growingLogFiles(folder: string): readonly string[] {
+  const path = join(folder, growingPath);
+  return [`${path}.tail`, `${path}.tail-old`, path];
+}
+
 /** The masked part of a log that a dead recorder had written, as a spool file of its own; `undefined` where there is none. */
 export function takeMaskedPart(folder: string): string | undefined {
   const part = join(folder, growingPath);

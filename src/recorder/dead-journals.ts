@@ -26,6 +26,16 @@ export function findLiveJournal(roots: readonly string[], here: Place, runId: st
   });
 }
 
+/** Folders of the journals of runs that live on this host, by run id; of the latest attempt where there are more. */
+export function listLiveJournals(roots: readonly string[], here: Place): ReadonlyMap<string, string> {
+  const live = listJournals(roots).filter(({ folder, header }) => {
+    const isHere = header.place.bootId === here.bootId && header.place.pidNamespace === here.pidNamespace;
+    return isHere && !isDead(folder, header, here);
+  });
+  const byAttempt = live.toSorted((one, other) => one.header.attempt - other.header.attempt);
+  return new Map(byAttempt.map(({ folder, header }) => [header.runId, folder]));
+}
+
 function listJournals(roots: readonly string[]): readonly FoundJournal[] {
   return roots.flatMap((root) =>
     listFolders(root).flatMap((name) => {

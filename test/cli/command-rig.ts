@@ -6,7 +6,7 @@ import type { LogBatchRequest } from "../../src/store/tracking-store.ts";
 import { openTrackingStore } from "../../src/store/open-store.ts";
 import type { TrackingStore } from "../../src/store/tracking-store.ts";
 import { main } from "../../src/main.ts";
-import { TestIo } from "./test-io.ts";
+import { TestIo, type TestIoOptions } from "./test-io.ts";
 
 /** "Now" in these tests. */
 export const now = Date.UTC(2026, 4, 1, 12, 0, 0);
@@ -25,8 +25,8 @@ export class CommandRig implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), "track-cli-"));
 
   /** Runs `track <args>`, stdout a pipe, or a terminal of `columns` cells. */
-  async track(args: readonly string[], options: { columns?: number; env?: Record<string, string> } = {}) {
-    const io = new TestIo(options.columns === undefined ? {} : { columns: options.columns });
+  async track(args: readonly string[], options: TestIoOptions & { readonly env?: Record<string, string> } = {}) {
+    const io = new TestIo(options);
     const context = createContext({ io, cwd: this.folder, env: options.env ?? {}, now: () => now });
     const exitCode = await main(args, context);
     return { exitCode, stdout: io.stdout, stderr: io.stderr, lines: io.lines };

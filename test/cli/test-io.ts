@@ -1,5 +1,13 @@
 import type { Io } from "../../src/cli/io.ts";
 
+export interface TestIoOptions {
+  readonly columns?: number;
+  readonly rows?: number;
+  readonly hasColour?: boolean;
+  /** Default true. */
+  readonly isUtf8?: boolean;
+}
+
 /** An `Io` into memory; `columns` makes stdout a terminal of that width. */
 export class TestIo implements Io {
   stdout = "";
@@ -7,11 +15,15 @@ export class TestIo implements Io {
   readonly isTerminal: boolean;
   readonly isErrTerminal = false;
   readonly columns: number;
+  readonly rows: number;
+  readonly isUtf8: boolean;
   readonly #hasColour: boolean;
 
-  constructor(options: { readonly columns?: number; readonly hasColour?: boolean } = {}) {
+  constructor(options: TestIoOptions = {}) {
     this.isTerminal = options.columns !== undefined;
     this.columns = options.columns ?? 80;
+    this.rows = options.rows ?? 24;
+    this.isUtf8 = options.isUtf8 ?? true;
     this.#hasColour = options.hasColour ?? false;
   }
 

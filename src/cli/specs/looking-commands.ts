@@ -5,7 +5,8 @@ import type { LsOptions } from "../commands/ls.ts";
 import type { ChangeRunsOptions } from "../commands/rm.ts";
 import type { ScrapeOptions } from "../commands/scrape.ts";
 import type { ShowOptions } from "../commands/show.ts";
-import { commaList, count, oneOf, text, texts } from "../option-values.ts";
+import type { WatchOptions } from "../live-view.ts";
+import { commaList, count, durationMs, oneOf, text, texts } from "../option-values.ts";
 
 interface TrackingUriOption {
   readonly trackingUri?: string;
@@ -22,6 +23,19 @@ const json: TypedOption<{ readonly json?: boolean }> = {
   field: "json",
   flags: "--json",
   description: "one JSON document, in the shape of MLflow's REST API",
+};
+
+const watch: TypedOption<WatchOptions> = {
+  field: "watch",
+  flags: "-w, --watch",
+  description: "draw it again and again, until q or ^C; needs a terminal",
+};
+
+const interval: TypedOption<WatchOptions> = {
+  field: "intervalMs",
+  flags: "--interval <duration>",
+  description: "with --watch: time between two drawings; default 2s",
+  parse: durationMs("--interval", { canBeZero: false }),
 };
 
 const force: TypedOption<ChangeRunsOptions> = {
@@ -86,9 +100,12 @@ export const lookingCommands: readonly CommandSpec[] = [
       {
         field: "columns",
         flags: "--columns <list>",
-        description: "such as run_id,name,params.lr,metrics.loss,tags.team",
+        description: "such as id,name,progress,command,params.lr,metrics.loss,tags.team; a key alone where it is clear",
         parse: commaList("--columns"),
       },
+      { field: "tree", flags: "--tree", description: "children below their parents" },
+      watch,
+      interval,
       json,
       trackingUri,
     ],
@@ -97,6 +114,7 @@ export const lookingCommands: readonly CommandSpec[] = [
       "track ls --experiment digits --status finished",
       'track ls --filter "metrics.loss < 0.5" --order-by "metrics.loss ASC" -n 5',
       "track ls --columns run_id,params.lr,metrics.loss | sort -k3 -n",
+      "track ls --tree --watch",
     ],
     invoke: async (context, options) => (await import("../commands/ls.ts")).ls(context, options),
   }),
