@@ -47,6 +47,8 @@ const words: Readonly<Record<string, string>> = {
 };
 
 function describe(code: string, error: unknown): string {
+  // The parser's own codes.
+  if (code.startsWith("HPE_")) return "the answer was cut, or is no HTTP";
   return words[code] ?? messageOf(error);
 }
 

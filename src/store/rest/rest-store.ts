@@ -51,7 +51,7 @@ export function openRestStore(access: ServerAccess, options: HttpClientOptions =
  */
 export class RestStore implements TrackingStore {
   readonly #api: RestApi;
-  readonly #uncertainCreates: runs.UncertainCreates = new Set();
+  readonly #uncertainCreates: runs.UncertainCreates = new Map();
 
   constructor(api: RestApi) {
     this.#api = api;
@@ -195,7 +195,9 @@ export class RestStore implements TrackingStore {
     this.#api.client.abort();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#api.client.close();
+  /** Ends the connections, once what late requests have made twice is deleted. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await runs.deleteDoubles(this.#api, this.#uncertainCreates);
+    await this.#api.client.close();
   }
 }

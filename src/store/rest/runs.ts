@@ -11,27 +11,41 @@ import { readAllPages } from "./search-page.ts";
 import { searchExperiments } from "./search-experiments.ts";
 import { searchRuns } from "./search-runs.ts";
 
-/** Creates whose answer was lost: whether they were carried out is not known. */
-export type UncertainCreates = Set<string>;
+/** Creates whose answer was lost, by `track.create_id`: a late request may still make a second run. */
+export type UncertainCreates = Map<string, { readonly experimentId: string; readonly keptRunId?: string }>;
 
 /**
  * Makes a run under the server's own id. Where the answer of an earlier try was lost, the run is looked up by its tag
- * `track.create_id` first, and a second one that a late request has made is deleted.
+ * `track.create_id` first.
  */
 export async function createRun(api: RestApi, request: CreateRunRequest, uncertain: UncertainCreates): Promise<Run> {
+  const { experimentId } = request;
   const createId = request.tags.find(({ key }) => key === trackTags.createId)?.value;
-  if (createId !== undefined && uncertain.has(createId)) {
-    const found = await findCreatedRun(api, request.experimentId, createId);
-    if (found !== undefined) return found;
-  }
+  if (createId === undefined) return await postRun(api, request);
+  const found = uncertain.has(createId) ? (await findCreatedRuns(api, experimentId, createId))[0] : undefined;
   try {
-    const run = await postRun(api, request);
-    if (createId === undefined || !uncertain.has(createId)) return run;
-    return (await findCreatedRun(api, request.experimentId, createId)) ?? run;
+    const run = found ?? (await postRun(api, request));
+    if (uncertain.has(createId)) uncertain.set(createId, { experimentId, keptRunId: run.info.runId });
+    return run;
   } catch (error) {
-    if (createId === undefined || !isTransient(error)) throw error;
-    if (!(error instanceof StoreError) || !isBeforeSending(error.cause)) uncertain.add(createId);
+    const mayHaveArrived = error instanceof StoreError && isTransient(error) && !isBeforeSending(error.cause);
+    if (mayHaveArrived) uncertain.set(createId, { experimentId });
     throw error;
+  }
+}
+
+/** Deletes what late requests have made beside the runs that were kept. A server that is away is not waited for. */
+export async function deleteDoubles(api: RestApi, uncertain: UncertainCreates): Promise<void> {
+  for (const [createId, { experimentId, keptRunId }] of uncertain) {
+    if (keptRunId === undefined) continue;
+    try {
+      for (const { info } of await findCreatedRuns(api, experimentId, createId)) {
+        const isDouble = info.runId !== keptRunId && info.lifecycleStage === "active";
+        if (isDouble) await changeRun(api, "delete", info.runId);
+      }
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+    }
   }
 }
 
@@ -46,17 +60,14 @@ async function postRun(api: RestApi, request: CreateRunRequest): Promise<Run> {
   return runFromJson(readObject(await api.post("runs/create", message, { mayRetry: false }), "run"));
 }
 
-/** The run that was made with this `track.create_id`; all but the first of several are deleted. */
-async function findCreatedRun(api: RestApi, experimentId: string, createId: string): Promise<Run | undefined> {
+async function findCreatedRuns(api: RestApi, experimentId: string, createId: string): Promise<readonly Run[]> {
   const { items } = await searchRuns(api, {
     experimentIds: [experimentId],
     filter: `tags.\`${trackTags.createId}\` = '${createId}'`,
     viewType: "ALL",
     orderBy: ["attributes.run_id ASC"],
   });
-  const [first, ...doubles] = items;
-  for (const { info } of doubles) if (info.lifecycleStage === "active") await changeRun(api, "delete", info.runId);
-  return first;
+  return items;
 }
 
 export async function getRun(api: RestApi, runId: string): Promise<Run> {
