@@ -143,7 +143,7 @@ export class Recorder {
       await session.storeConsole();
       await session.recording.settle(leftoverPollMs);
     }
-    this.#options.tell({ type: "done", summary: await session.summary(end) });
+    if (!this.#isWrapperGone) this.#options.tell({ type: "done", summary: await session.summary(end) });
     await this.#stayForLeftovers(session);
     await session.close();
     this.#removeSocket();

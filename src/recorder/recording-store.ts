@@ -9,7 +9,7 @@ import type { JournalHeader } from "../wire/journal-header.ts";
 /** A locked database must not block the event loop: the drain waits by itself. */
 const busyTimeoutMs = 100;
 /** Reads answer somebody who waits. */
-const readTimeoutMs = 5000;
+const readTimeoutMs = 2000;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

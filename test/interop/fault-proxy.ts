@@ -149,7 +149,7 @@ export class FaultProxy implements AsyncDisposable {
 
   #forward(client: Socket, upstream: Socket, request: Buffer, take: (answer: Buffer) => void): Socket {
     upstream.removeAllListeners("data").on("data", take);
-    upstream.on("end", () => client.end());
+    upstream.removeAllListeners("end").on("end", () => client.end());
     upstream.write(request);
     return upstream;
   }
