@@ -51,6 +51,11 @@ export class FaultProxy implements AsyncDisposable {
     return `http://127.0.0.1:${this.#port}`;
   }
 
+  /** Requests that are kept back. */
+  get heldRequests(): number {
+    return this.#held.length;
+  }
+
   /** The next requests meet these, one each; `refuse` is only for `always`. */
   next(...faults: readonly Fault[]): void {
     this.#faults.push(...faults);
