@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import buildTrack from "../e2e/global-setup.ts";
-import { mlflowVersions } from "./mlflow-versions.ts";
+import { neededVersions } from "./mlflow-versions.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 
@@ -13,7 +13,7 @@ export default function setUp(): () => void {
 }
 
 function installMlflow(): void {
-  for (const { name, requirements } of mlflowVersions) {
+  for (const { name, requirements } of neededVersions) {
     const folder = join(root, ".venv", name);
     const mark = join(folder, "track-complete");
     if (existsSync(mark) && readFileSync(mark, "utf8") === requirements.join("\n")) continue;

@@ -16,8 +16,19 @@ export const mlflowVersions: readonly MlflowVersion[] = [
 
 export const newestMlflow: MlflowVersion = mlflowVersions.at(-1) as MlflowVersion;
 
-/** Those whose clients run inside `track run`. */
+/** Those whose clients run inside `track run`; each brings scikit-learn. */
 export const clientVersions: readonly MlflowVersion[] = mlflowVersions;
+
+/** The newest, with TensorFlow and Keras; for the full tests alone. */
+export const tensorflowMlflow: MlflowVersion = {
+  name: "mlflow-3.17.2-tensorflow",
+  version: "3.17.2",
+  requirements: ["mlflow==3.17.2", "tensorflow-cpu==2.21.0", "tensorboard==2.21.0"],
+};
+
+/** What global-setup installs. */
+export const neededVersions: readonly MlflowVersion[] =
+  process.env["TRACK_TEST_FULL"] === undefined ? clientVersions : [...clientVersions, tensorflowMlflow];
 
 const root = resolve(import.meta.dirname, "../..");
 

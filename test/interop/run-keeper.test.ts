@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { metricsOf, paramsOf, tagsOf, TrackRig } from "../e2e/rig.ts";
-import { clientVersions, isInstalled, newestMlflow } from "./mlflow-versions.ts";
+import { clientVersions, isInstalled, newestMlflow, tensorflowMlflow } from "./mlflow-versions.ts";
 import { type Family, kinOf, trackScript } from "./tracked-script.ts";
 
 const isFull = process.env["TRACK_TEST_FULL"] !== undefined;
@@ -157,6 +157,28 @@ describe.each(clientVersions)("the run of a command that uses MLflow $version", 
       expect(finished.stderr.match(/track: the program chose sqlite/gu)).toHaveLength(1);
       expect(finished.stderr).toContain(`hint: leave out set_tracking_uri`);
     });
+  });
+});
+
+describe.runIf(isFull && isInstalled(tensorflowMlflow))("with TensorFlow's Keras", () => {
+  const rig = shareRig();
+
+  test.each([
+    ["a", { epochs: "2" }, { test_score: 1 }],
+    ["b", { epochs: "2" }, { test_score: 1, after_all: 3 }],
+    ["c", { epochs: "2", dataset: "tiny" }, { test_score: 1 }],
+  ])("(%s) one run with all of it", async (way, params, metrics) => {
+    const request = { version: tensorflowMlflow, script: "keeper_keras.py", args: [way] };
+    const family = await trackScript(rig(), request);
+    const { home, others } = family;
+    expect(family.finished.code).toBe(0);
+    expect(family.said).toMatchObject({ home: home.info.runId, inside: home.info.runId });
+    expect(home.info.status).toBe("FINISHED");
+    expect(paramsOf(home)).toMatchObject(params);
+    expect(metricsOf(home)).toMatchObject({ ...metrics, loss: expect.any(Number) });
+    expect(others.map((run) => [tagsOf(run)["mlflow.parentRunId"], paramsOf(run)["epochs"]])).toEqual(
+      way === "b" ? [[home.info.runId, "3"]] : [],
+    );
   });
 });
 
