@@ -22,7 +22,7 @@ export interface Io {
   /** The locale's text is UTF-8, so that a terminal can be trusted with braille and box drawing. */
   readonly isUtf8: boolean;
   /** Writes to stdout as it is; throws `OutputClosedError` once nobody reads any more. */
-  out(text: string): void;
+  out(text: string | Uint8Array): void;
   /** Writes to stderr as it is; a stderr that cannot be written is not worth an error. */
   err(text: string): void;
   /** One line `track: <message>` on stderr. */
@@ -85,7 +85,7 @@ function colour(style: Style, text: string): string {
   return process.getBuiltinModule("node:util").styleText(style, text, { validateStream: false });
 }
 
-function writeOut(text: string): void {
+function writeOut(text: string | Uint8Array): void {
   try {
     writeFully(1, text);
   } catch (error) {
@@ -103,8 +103,8 @@ function writeErr(text: string): void {
 }
 
 /** A descriptor that another process made non-blocking answers EAGAIN while its reader is slow: wait, then go on. */
-function writeFully(fd: number, text: string): void {
-  const bytes = Buffer.from(text);
+function writeFully(fd: number, text: string | Uint8Array): void {
+  const bytes = typeof text === "string" ? Buffer.from(text) : text;
   let written = 0;
   while (written < bytes.length) {
     try {

@@ -28,8 +28,6 @@ export interface ConsoleRecorderOptions {
   onNotice(text: string): void;
 }
 
-/** Of the log while it grows, in the journal folder; a later recorder begins it anew. */
-const growingPath = `${journalFiles.spool}/console.part`;
 const pollMs = 200;
 const quietPollMs = 1000;
 const quietPollsAllowed = 25;
@@ -57,7 +55,7 @@ export class ConsoleRecorder {
 
   constructor(options: ConsoleRecorderOptions) {
     this.#options = options;
-    this.#output = new CappedFile(join(options.folder, growingPath), options.limitBytes);
+    this.#output = new CappedFile(join(options.folder, journalFiles.consolePart), options.limitBytes);
   }
 
   follow(source: ConsoleSource): void {
@@ -89,7 +87,7 @@ export class ConsoleRecorder {
     try {
       if (!this.#output.finish()) return undefined;
       const spoolPath = `${journalFiles.spool}/console-${randomHex(6)}.log`;
-      renameSync(join(this.#options.folder, growingPath), join(this.#options.folder, spoolPath));
+      renameSync(join(this.#options.folder, journalFiles.consolePart), join(this.#options.folder, spoolPath));
       return spoolPath;
     } catch (error) {
       this.#break(error);
@@ -227,7 +225,7 @@ export function growingLogFiles(folder: string): readonly string[] {
 
 /** The masked part of a log that a dead recorder had written, as a spool file of its own; `undefined` where there is none. */
 export function takeMaskedPart(folder: string): string | undefined {
-  const part = join(folder, growingPath);
+  const part = join(folder, journalFiles.consolePart);
   if (!existsSync(part)) return undefined;
   const spoolPath = `${journalFiles.spool}/console-${randomHex(6)}.log`;
   renameSync(part, join(folder, spoolPath));

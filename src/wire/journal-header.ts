@@ -83,6 +83,8 @@ export const journalFiles = {
   /** JSON object: ids that the journal uses, and those that the tracking server gave instead. */
   runIds: "run-ids.json",
   spool: "spool",
+  /** The console log while it grows, secrets masked; a later recorder begins it anew. */
+  consolePart: "spool/console.part",
   /** Entries that the store refused for good. */
   refused: "refused.ndjson",
   /** Empty; nothing is left to be done, the folder stays for what was refused. */

@@ -27,8 +27,8 @@ export class TestIo implements Io {
     this.#hasColour = options.hasColour ?? false;
   }
 
-  out(text: string): void {
-    this.stdout += text;
+  out(text: string | Uint8Array): void {
+    this.stdout += typeof text === "string" ? text : Buffer.from(text).toString();
   }
 
   err(text: string): void {

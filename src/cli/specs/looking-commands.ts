@@ -1,6 +1,7 @@
 import { runStatuses } from "../../entities/run-status.ts";
 import { type CommandSpec, defineCommand, type TypedOption } from "../command-spec.ts";
 import type { ExperimentsOptions } from "../commands/experiments.ts";
+import type { LogsOptions } from "../commands/logs.ts";
 import type { LsOptions } from "../commands/ls.ts";
 import type { ChangeRunsOptions } from "../commands/rm.ts";
 import type { ScrapeOptions } from "../commands/scrape.ts";
@@ -126,6 +127,25 @@ export const lookingCommands: readonly CommandSpec[] = [
     examples: ["track show @last", "track show 3f1c9a2e --json"],
     invoke: async (context, options, args) =>
       (await import("../commands/show.ts")).show(context, options, args[0] ?? ""),
+  }),
+  defineCommand<LogsOptions>({
+    name: "logs",
+    summary: "the console log of a run",
+    arguments: ["<run>"],
+    options: [
+      { field: "follow", flags: "-f, --follow", description: "go on until the run has ended" },
+      {
+        field: "attempt",
+        flags: "--attempt <n>",
+        description: "of this attempt; default: the latest",
+        parse: count("--attempt"),
+      },
+      { field: "raw", flags: "--raw", description: "every byte; else what carriage returns wrote over is left out" },
+      trackingUri,
+    ],
+    examples: ["track logs @last", "track logs -f @last", "track logs 3f1c9a2e --attempt 1 --raw > log"],
+    invoke: async (context, options, args) =>
+      (await import("../commands/logs.ts")).logs(context, options, args[0] ?? ""),
   }),
   defineCommand<ChangeRunsOptions>({
     name: "rm",
