@@ -11,6 +11,7 @@ export class CappedFile {
   #head: number | undefined;
   #tail: number | undefined;
   #headBytes = 0;
+  #isHeadClosed = false;
   #tailBytes = 0;
   #totalBytes = 0;
 
@@ -22,14 +23,14 @@ export class CappedFile {
   /** Throws the system's error (ENOSPC, ...). */
   append(bytes: Buffer): void {
     this.#totalBytes += bytes.length;
-    const room = this.#half - this.#headBytes;
+    const room = this.#isHeadClosed ? 0 : this.#half - this.#headBytes;
     if (room > 0) this.#appendHead(bytes.subarray(0, room));
     if (bytes.length > room) this.#appendTail(bytes.subarray(Math.max(0, room)));
   }
 
   /** The first half is complete: what comes now is kept only as far as nothing comes behind it. */
   get isHeadFull(): boolean {
-    return this.#headBytes === this.#half;
+    return this.#isHeadClosed || this.#headBytes === this.#half;
   }
 
   /** Of what comes, so much at most is kept. */
@@ -37,8 +38,9 @@ export class CappedFile {
     return this.#half;
   }
 
-  /** Counts bytes that are left out without being read; at least `tailLimitBytes` more must follow them. */
+  /** Counts bytes that are left out without being read; the head is complete then, and at least `tailLimitBytes` more must follow. */
   skip(bytes: number): void {
+    this.#isHeadClosed = true;
     this.#totalBytes += bytes;
   }
 

@@ -1,22 +1,17 @@
-import { closeSync, existsSync, fstatSync, openSync, readSync, renameSync } from "node:fs";
+import { closeSync, existsSync, readSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { hasCode } from "../util/error-code.ts";
 import { randomHex } from "../util/ids.ts";
 import type { StreamMasker } from "../wire/redact.ts";
+import { consoleMarginBytes, consoleSegmentBytes } from "../wire/console-segments.ts";
 import type { ConsoleSource } from "../wire/control-messages.ts";
 import { journalFiles } from "../wire/journal-header.ts";
 import { CappedFile } from "./capped-file.ts";
-
-/** A file of raw output, and how far it was read, in bytes. */
-export interface OutputEnd {
-  readonly path: string;
-  readonly offset: number;
-}
+import { openOrUndefined, openOutput, openSegments, type OutputEnd, type OutputFile } from "./output-files.ts";
+import { OwnLineFilter } from "./own-lines.ts";
 
 interface Channel {
-  readonly path: string;
-  readonly fd: number;
-  offset: number;
+  readonly file: OutputFile;
+  readonly ownLines: OwnLineFilter;
   masker: StreamMasker;
 }
 
@@ -34,8 +29,6 @@ const quietPollsAllowed = 25;
 const readBytes = 256 * 1024;
 /** What is read in one poll: masking a flood of output must not take a core from the training. */
 const pollBytes = 8 * 1024 * 1024;
-/** Read before the part that is kept, so that no half of a secret stands at its beginning. */
-const marginBytes = 64 * 1024;
 
 /**
  * Follows the raw console output (the journal's spool, or the files that the command writes itself) and keeps the masked
@@ -67,10 +60,17 @@ export class ConsoleRecorder {
           ? [{ path: join(this.#options.folder, journalFiles.console), offset: 0 }]
           : [];
     this.#channels = files.flatMap(({ path, offset }) => {
-      const fd = openOrUndefined(path);
-      return fd === undefined ? [] : [{ path, fd, offset, masker: this.#options.createMasker() }];
+      const file = this.#open(path, offset);
+      const ownLines = new OwnLineFilter(join(this.#options.folder, journalFiles.ownLines));
+      return file === undefined ? [] : [{ file, ownLines, masker: this.#options.createMasker() }];
     });
     if (this.#channels.length > 0) this.#pollLater();
+  }
+
+  #open(path: string, offset: number): OutputFile | undefined {
+    const { folder, limitBytes } = this.#options;
+    const isSpool = path === join(folder, journalFiles.console);
+    return isSpool ? openSegments(path, consoleSegmentBytes(limitBytes)) : openOutput(path, offset);
   }
 
   /**
@@ -82,7 +82,10 @@ export class ConsoleRecorder {
     clearTimeout(this.#timer);
     await this.#reading;
     await this.#read(Number.POSITIVE_INFINITY);
-    for (const channel of this.#channels) this.#keep(channel.masker.end());
+    for (const { ownLines, masker } of this.#channels) {
+      this.#keep(masker.push(ownLines.end()));
+      this.#keep(masker.end());
+    }
     this.#close();
     try {
       if (!this.#output.finish()) return undefined;
@@ -115,12 +118,13 @@ export class ConsoleRecorder {
   }
 
   #position(): number {
-    return this.#channels.reduce((sum, { offset }) => sum + offset, 0);
+    return this.#channels.reduce((sum, { file }) => sum + file.offset, 0);
   }
 
   /** Reads to where the files end now, `budget` bytes at most, in slices that leave time for everything else. */
   async #read(budget: number): Promise<void> {
     const ends = new Map(this.#channels.map((channel) => [channel, this.#measure(channel)]));
+    for (const { ownLines } of this.#channels) this.#try(() => ownLines.refresh());
     let left = budget;
     for (let isDone = false; !isDone && left > 0 && !this.#isBroken;) {
       isDone = true;
@@ -133,48 +137,49 @@ export class ConsoleRecorder {
     }
   }
 
-  /** Where the file ends. One that another hand cut short (`> log`) is read from there. */
-  #measure(channel: Channel): number {
-    try {
-      const { size } = fstatSync(channel.fd);
-      if (size < channel.offset) channel.offset = size;
-      return size;
-    } catch (error) {
-      this.#break(error);
-      return channel.offset;
-    }
+  #measure({ file }: Channel): number {
+    return this.#try(() => file.measure()) ?? file.offset;
   }
 
   #readSlice(channel: Channel, end: number): number {
-    if (channel.offset >= end) return 0;
-    this.#skipMiddle(channel, end);
-    try {
-      const count = readSync(channel.fd, this.#buffer, 0, Math.min(readBytes, end - channel.offset), channel.offset);
-      channel.offset += count;
-      this.#keep(channel.masker.push(this.#buffer.subarray(0, count)));
-      return count;
-    } catch (error) {
-      this.#break(error);
-      return 0;
-    }
+    const { file, ownLines } = channel;
+    if (file.offset >= end) return 0;
+    return (
+      this.#try(() => {
+        this.#skipMiddle(channel, end);
+        const count = file.read(this.#buffer, Math.min(readBytes, end - file.offset));
+        this.#keep(channel.masker.push(ownLines.push(this.#buffer.subarray(0, count))));
+        return count;
+      }) ?? 0
+    );
   }
 
-  /** What would be left out of the log all the same is not even read. */
+  /** What would be left out of the log all the same is not even read; some of it may be gone already. */
   #skipMiddle(channel: Channel, end: number): void {
-    const skipped = end - channel.offset - this.#output.tailLimitBytes - marginBytes;
-    if (skipped <= 0 || !this.#output.isHeadFull) return;
+    const { file } = channel;
+    let skipped = file.skipMissing();
+    const needless = end - file.offset - this.#output.tailLimitBytes - consoleMarginBytes;
+    if (needless > 0 && (this.#output.isHeadFull || skipped > 0)) {
+      file.skip(needless);
+      skipped += needless + file.skipMissing();
+    }
+    if (skipped === 0) return;
+    channel.ownLines.end();
     channel.masker.end();
     channel.masker = this.#options.createMasker();
-    channel.offset += skipped;
     this.#output.skip(skipped);
   }
 
   #keep(bytes: Buffer): void {
-    if (this.#isBroken || bytes.length === 0) return;
+    if (!this.#isBroken && bytes.length > 0) this.#try(() => this.#output.append(bytes));
+  }
+
+  #try<Value>(action: () => Value): Value | undefined {
     try {
-      this.#output.append(bytes);
+      return action();
     } catch (error) {
       this.#break(error);
+      return undefined;
     }
   }
 
@@ -187,8 +192,8 @@ export class ConsoleRecorder {
   }
 
   #close(): void {
-    for (const { fd } of this.#channels) closeSync(fd);
-    this.#ends = this.#channels.map(({ path, offset }) => ({ path, offset }));
+    for (const { file } of this.#channels) file.close();
+    this.#ends = this.#channels.map(({ file }) => file.end);
     this.#channels = [];
   }
 }
@@ -208,18 +213,9 @@ export function hasMoreOutput(ends: readonly OutputEnd[]): boolean {
   });
 }
 
-function openOrUndefined(path: string): number | undefined {
-  try {
-    return openSync(path, "r");
-  } catch (error) {
-    if (hasCode(error, "ENOENT", "EACCES", "EPERM", "ENXIO", "ENOTDIR")) return undefined;
-    throw error;
-  }
-}
-
 /** Where the masked log of a run lies while it grows, the newest part first; not all of these files are always there. */
 export function growingLogFiles(folder: string): readonly string[] {
-  const path = join(folder, growingPath);
+  const path = join(folder, journalFiles.consolePart);
   return [`${path}.tail`, `${path}.tail-old`, path];
 }
 

@@ -10,9 +10,10 @@ import { readStartTicks } from "../util/proc.ts";
 import type { ConsoleSource, OutcomeRecord, RunSummary } from "../wire/control-messages.ts";
 import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
 import { ArtifactIntake } from "./artifact-intake.ts";
-import { ConsoleRecorder, hasMoreOutput, type OutputEnd, takeMaskedPart } from "./console-recorder.ts";
+import { ConsoleRecorder, hasMoreOutput, takeMaskedPart } from "./console-recorder.ts";
 import { describeRun } from "./describe-run.ts";
 import { finalStatus, type MissingOutcome } from "../wire/final-status.ts";
+import type { OutputEnd } from "./output-files.ts";
 import { Recording, type RecordingOptions } from "./recording.ts";
 import { RecordHandler } from "./record-handler.ts";
 

@@ -76,8 +76,10 @@ export const journalFiles = {
   outcome: "outcome.json",
   /** The append file, `$TRACK_LOG`. */
   appendFile: "log",
-  /** Raw bytes of the captured console output, written by the wrapper. */
+  /** Raw bytes of the captured console output, written by the wrapper; the first of its segments (console-segments). */
   console: "console.raw",
+  /** Lines of our own in a file that the command writes as well, one JSON string a line. */
+  ownLines: "own-lines",
   /** Position of the drain. */
   cursor: "cursor.json",
   /** JSON object: ids that the journal uses, and those that the tracking server gave instead. */

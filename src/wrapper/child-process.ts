@@ -13,8 +13,9 @@ import type { LaunchNotes } from "./launch-notes.ts";
 import { launchPrefix } from "./launch-prefix.ts";
 import { faultOf, resolveCommand } from "./resolve-command.ts";
 import { SignalRelay, type SignalTarget } from "./signals.ts";
-import { ConsoleCapture, coverFd } from "./stdio/console-capture.ts";
+import { ConsoleCapture, type SpoolPlace } from "./stdio/console-capture.ts";
 import { hasTerminal, planCapture } from "./stdio/plan-capture.ts";
+import { coverFd } from "./stdio/stand-in.ts";
 
 export interface CommandPlan {
   readonly argv: readonly string[];
@@ -25,7 +26,9 @@ export interface CommandPlan {
   readonly notes: LaunchNotes;
   readonly capture: CaptureMode;
   /** Where captured console output is appended; absent: none is captured, and the command has the caller's own descriptors. */
-  readonly spoolPath?: string;
+  readonly spool?: SpoolPlace;
+  /** What the command says is passed on also when this process is killed. */
+  readonly survive: boolean;
   /** Console output is not captured, or not any longer. `reason` fits behind "console output is no longer captured: ". */
   readonly onCaptureEnd?: (reason: string) => void;
   /** INT, TERM and the like that arrive when the command is gone. */
@@ -72,7 +75,8 @@ export async function startCommand(plan: CommandPlan): Promise<StartedCommand | 
     },
   });
   const capture = new ConsoleCapture(capturePlan, {
-    ...(plan.spoolPath !== undefined && { spoolPath: plan.spoolPath }),
+    ...(plan.spool !== undefined && { spool: plan.spool }),
+    survive: plan.survive,
     pipeFds,
     onCaptureEnd: plan.onCaptureEnd ?? (() => undefined),
   });

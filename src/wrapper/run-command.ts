@@ -8,9 +8,11 @@ import { messageOf } from "../util/error-code.ts";
 import { readLink, readStartTicks } from "../util/proc.ts";
 import { armFaults, failOnPurpose } from "../util/test-fault.ts";
 import type { OutcomeRecord, RecorderMessage, RunSummary } from "../wire/control-messages.ts";
+import { consoleSegmentBytes } from "../wire/console-segments.ts";
 import { exitCodeOf, finalStatus } from "../wire/final-status.ts";
 import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
 import { startCommand, type StartedCommand } from "./child-process.ts";
+import type { SpoolPlace } from "./stdio/console-capture.ts";
 import type { LaunchNotes } from "./launch-notes.ts";
 import { leaveLike } from "./leave.ts";
 import { OomWatch } from "./oom-watch.ts";
@@ -29,6 +31,9 @@ export interface RunCommandRequest {
   readonly recorderEnv?: Readonly<Record<string, string>>;
   readonly notes: LaunchNotes;
   readonly capture: CaptureMode;
+  readonly consoleLimitBytes: number;
+  /** The command and its output go on when this process is killed. */
+  readonly survive: boolean;
   /** Absent: the run is not recorded, the command runs all the same. */
   readonly journalFolder?: string;
   readonly logging?: LoggingServer;
@@ -76,6 +81,10 @@ export async function runCommand(request: RunCommandRequest): Promise<RunCommand
   }
 }
 
+function spoolIn(journalFolder: string, limitBytes: number): SpoolPlace {
+  return { path: `${journalFolder}/${journalFiles.console}`, segmentBytes: consoleSegmentBytes(limitBytes) };
+}
+
 class CommandRun {
   readonly #request: RunCommandRequest;
   readonly #oom = new OomWatch();
@@ -108,7 +117,8 @@ class CommandRun {
       env,
       notes: request.notes,
       capture: request.capture,
-      ...(request.journalFolder !== undefined && { spoolPath: `${request.journalFolder}/${journalFiles.console}` }),
+      ...(request.journalFolder !== undefined && { spool: spoolIn(request.journalFolder, request.consoleLimitBytes) }),
+      survive: request.survive,
       onCaptureEnd: (reason) => request.say(`console output is no longer captured: ${reason}`),
       onLateSignal: () => this.#endWait?.(),
     });

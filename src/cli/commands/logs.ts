@@ -112,7 +112,8 @@ function noLog(run: Run, attempt: number, attempts: readonly string[]): TrackErr
 /** What the recorder has taken in, until `findLive` finds the run no more; without it once. */
 async function printLive(journal: LiveJournal, sink: LogSink, findLive?: () => LiveJournal | undefined): Promise<void> {
   using file = await openGrowing(journal, findLive);
-  while (file !== undefined) {
+  if (file === undefined) return;
+  for (;;) {
     // Looked up before reading: what is written until the end is then read after it.
     const isOver = findLive === undefined || (findLive() === undefined && !isGrowing(journal));
     file.readTo(sink);

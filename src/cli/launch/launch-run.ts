@@ -17,6 +17,7 @@ import type { Context } from "../context.ts";
 import { attemptHeader } from "./attempt-header.ts";
 import { childEnvironment } from "./child-environment.ts";
 import { announcement, closingLine, summaryJson } from "./closing-line.ts";
+import { noteOwnLine } from "./own-lines.ts";
 import { journalPlaces } from "./journal-places.ts";
 import { hookIgnoringFlag } from "./python-hook.ts";
 import type { Preflight } from "./preflight.ts";
@@ -50,10 +51,14 @@ export interface LaunchServer {
  */
 export async function launchRun(context: Context, request: LaunchRequest): Promise<number> {
   const { settings, notes, command, preflight } = request;
+  let journalFolder: string | undefined;
   const say = (text: string): void => {
-    if (!settings.quiet) context.io.say(text);
+    if (settings.quiet) return;
+    if (journalFolder !== undefined) noteOwnLine(journalFolder, text);
+    context.io.say(text);
   };
   const { header, journal, logging } = prepare(context, request, say);
+  journalFolder = journal?.folder;
   if (journal !== undefined && preflight.fault !== undefined) say(faultLine(preflight, preflight.fault));
   const server = journal !== undefined && waitsForRunId(request) ? request.server : undefined;
   if (journal !== undefined && settings.autolog) sayIgnored(command, say);
@@ -80,6 +85,8 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
     ...(request.server !== undefined && { recorderEnv: request.server.recorderEnv }),
     notes,
     capture: settings.capture,
+    consoleLimitBytes: settings.consoleLimitBytes,
+    survive: settings.survive,
     ...(journal !== undefined && { journalFolder: journal.folder }),
     ...(logging !== undefined && { logging }),
     ...(settings.timeoutMs !== undefined && { timeoutMs: settings.timeoutMs }),
@@ -90,7 +97,7 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
     },
     showProgress: !settings.quiet && context.io.isErrTerminal,
   }).catch(discard);
-  tellEnd(context, { settings, header, result, isRecorded: journal !== undefined });
+  tellEnd(context, { settings, header, result, say, isRecorded: journal !== undefined });
   return result.leave((exitCode) => context.exit(exitCode));
 }
 
@@ -108,18 +115,19 @@ interface End {
   readonly settings: RunSettings;
   readonly header: JournalHeader;
   readonly result: RunCommandResult;
+  readonly say: Say;
   readonly isRecorded: boolean;
 }
 
 /** The command is over: its exit code does not change for what fails here. */
-function tellEnd(context: Context, { settings, header, result, isRecorded }: End): void {
+function tellEnd(context: Context, { settings, header, result, say, isRecorded }: End): void {
   const { io } = context;
   const isSilent = settings.quiet || !isRecorded;
   // A shell would have said that.
   if (isSilent && result.outcome.kind === "spawn-failed") io.say(result.outcome.message);
   try {
     const now = context.now();
-    if (!isSilent) io.say(closingLine(result, header, { isTerminal: io.isErrTerminal, now }));
+    if (!isSilent) say(closingLine(result, header, { isTerminal: io.isErrTerminal, now }));
     if (settings.summaryFile !== undefined) writeFileSync(settings.summaryFile, summaryJson(result, header, now));
   } catch (error) {
     io.say(`cannot write the summary: ${messageOf(error)}`);

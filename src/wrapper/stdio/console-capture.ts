@@ -1,5 +1,4 @@
-import { spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { hasCode, messageOf } from "../../util/error-code.ts";
 import type { ConsoleSource } from "../../wire/control-messages.ts";
 import type { SignalTarget } from "../signals.ts";
@@ -8,16 +7,21 @@ import { makePty, readWindowSize, type Pty } from "./make-pty.ts";
 import { Output } from "./output.ts";
 import type { CaptureChannel, CapturePlan } from "./plan-capture.ts";
 import { Relay } from "./relay.ts";
-import { Spool } from "./spool.ts";
+import { Spool, type SpoolOptions } from "./spool.ts";
+import { handOver, type PassingOptions, StandIn } from "./stand-in.ts";
 
 export interface ConsoleCaptureOptions {
   /** Where captured bytes are appended; absent: nothing passes through the wrapper. */
-  readonly spoolPath?: string;
+  readonly spool?: SpoolPlace;
+  /** The output goes on when the wrapper is killed. */
+  readonly survive: boolean;
   /** Pipes that the launcher made. */
   readonly pipeFds: readonly number[];
   /** Called when capturing ends early, or cannot begin, for a reason that the user should know. */
   readonly onCaptureEnd: (reason: string) => void;
 }
+
+export type SpoolPlace = Pick<SpoolOptions, "path" | "segmentBytes">;
 
 interface OpenChannel {
   readonly channel: CaptureChannel;
@@ -38,6 +42,7 @@ export class ConsoleCapture {
   readonly #spool: Spool | undefined;
   #channels: OpenChannel[] = [];
   #relays: Relay[] = [];
+  #standIns: readonly StandIn[] = [];
   #stopResizing: () => void = () => undefined;
 
   /** Opens all that is needed before the command starts. */
@@ -64,6 +69,7 @@ export class ConsoleCapture {
   start(target: SignalTarget): void {
     const spool = this.#spool;
     if (spool === undefined) return;
+    if (this.#options.survive) this.#standIns = this.#channels.map((open) => new StandIn(open, this.#passing(spool)));
     this.#relays = this.#channels.map(({ channel, output, readFd, commandFd }) => {
       closeSync(commandFd);
       return new Relay({ kind: channel.kind, readFd, output, spool });
@@ -87,8 +93,9 @@ export class ConsoleCapture {
     await this.#spool?.close();
     areDone.forEach((isDone, index) => {
       const open = this.#channels[index];
-      if (!isDone && open !== undefined) this.#handOver(open);
+      if (!isDone && open !== undefined && this.#spool !== undefined) handOver(open, this.#passing(this.#spool));
     });
+    await Promise.all(this.#standIns.map((standIn) => standIn.release()));
   }
 
   /** Someone is tired of waiting for a reader that takes nothing more: what it has not taken is dropped. */
@@ -96,11 +103,16 @@ export class ConsoleCapture {
     for (const relay of this.#relays) relay.giveUp();
   }
 
+  #passing(spool: Spool): PassingOptions {
+    return { spool, segmentBytes: this.#options.spool?.segmentBytes ?? 0, leakingFds: this.leakingFds };
+  }
+
   #openSpool(): Spool | undefined {
-    const { spoolPath, onCaptureEnd } = this.#options;
-    if (spoolPath === undefined) return undefined;
+    const { spool, onCaptureEnd } = this.#options;
+    if (spool === undefined) return undefined;
     try {
-      return new Spool(spoolPath, {
+      return new Spool({
+        ...spool,
         onEnd: onCaptureEnd,
         onReady: () => this.#relays.forEach((relay) => relay.spoolIsReady()),
       });
@@ -131,12 +143,9 @@ export class ConsoleCapture {
   }
 
   #describe({ files, reason }: CapturePlan): ConsoleSource {
-    const { spoolPath } = this.#options;
-    const isSpooling = this.#channels.length > 0 && spoolPath !== undefined;
-    if (files.length > 0) {
-      return { kind: "files", files: isSpooling ? [...files, { path: spoolPath, offset: 0 }] : files };
-    }
-    return isSpooling ? { kind: "spool" } : { kind: "none", ...(reason !== undefined && { reason }) };
+    const path = this.#channels.length > 0 ? this.#options.spool?.path : undefined;
+    if (files.length > 0) return { kind: "files", files: path === undefined ? files : [...files, { path, offset: 0 }] };
+    return path !== undefined ? { kind: "spool" } : { kind: "none", ...(reason !== undefined && { reason }) };
   }
 
   #commandFd(fd: 1 | 2): number | "inherit" {
@@ -157,30 +166,4 @@ export class ConsoleCapture {
     process.on("SIGWINCH", resize);
     this.#stopResizing = () => process.off("SIGWINCH", resize);
   }
-
-  /** A process that outlives the command would be killed by SIGPIPE at its next line without a reader. */
-  #handOver({ channel, readFd, pty }: OpenChannel): void {
-    const script = [
-      'trap "" HUP INT QUIT TERM TSTP',
-      ...(pty === undefined ? [] : ['stty -F "$1" -onlcr 2>/dev/null']),
-      this.#spool?.hasFailed === false ? 'exec tee -a "$0"' : "exec cat",
-    ].join("; ");
-    const args = ["-c", script, this.#options.spoolPath ?? "track", pty?.slavePath ?? ""];
-    const nothing = openSync("/dev/null", "r+");
-    const stdio: (number | "ignore")[] = [readFd, channel.fds[0] ?? 1, "ignore"];
-    for (const fd of this.leakingFds) coverFd(stdio, fd, nothing);
-    try {
-      const holder = spawn("/bin/sh", args, { stdio, detached: true });
-      holder.on("error", () => undefined);
-      holder.unref();
-    } catch {
-      // No process can be had: what is said from now on is lost, as it would be without a reader.
-    }
-  }
-}
-
-/** Puts `replacement` under number `fd` for a process to be started, in place of one that it would inherit. */
-export function coverFd(stdio: (number | "inherit" | "ignore")[], fd: number, replacement: number): void {
-  while (stdio.length <= fd) stdio.push("ignore");
-  stdio[fd] = replacement;
 }

@@ -1,14 +1,20 @@
-import { close, closeSync, openSync, writeSync, writev } from "node:fs";
+import { close, closeSync, openSync, rmSync, writeSync, writev } from "node:fs";
 import { messageOf } from "../../util/error-code.ts";
 import { failOnPurpose } from "../../util/test-fault.ts";
+import { consoleSegmentPath, outdatedSegment } from "../../wire/console-segments.ts";
 import { hasRoomForThreads } from "./thread-room.ts";
 
 /** Bytes that may wait for the disk before the relay is asked to pause. */
 const backlogLimitBytes = 4 * 1024 * 1024;
 /** A disk that takes nothing for this long ends the capture: the command is never held up by it for longer. */
 const stuckAfterMs = 5000;
+const mostChunks = 64;
 
 export interface SpoolOptions {
+  /** Path of the first segment. */
+  readonly path: string;
+  /** Of these bytes a segment at most: the first and the last two are kept. */
+  readonly segmentBytes: number;
   /** Called once, when the capture ends before the command does; `reason` fits behind "console output is no longer captured: ". */
   readonly onEnd: (reason: string) => void;
   /** Called when a pause that `append` asked for is over. */
@@ -16,12 +22,15 @@ export interface SpoolOptions {
 }
 
 /**
- * The file that captured bytes are appended to, in order and off the event loop. Whatever goes wrong with it (full disk, file size
+ * The files that captured bytes are appended to, in order and off the event loop. Whatever goes wrong with them (full disk, file size
  * limit, hung mount) ends the capture and nothing else.
  */
 export class Spool {
   readonly #options: SpoolOptions;
   #fd: number | undefined;
+  #segment = 0;
+  /** What the open segment can still take. */
+  #roomBytes: number;
   /** Whether writing may take a thread; without one it happens on the event loop. */
   #hasThreads: boolean | undefined;
   #waiting: Buffer[] = [];
@@ -33,14 +42,20 @@ export class Spool {
   #whenIdle: (() => void)[] = [];
 
   /** Opens or creates `path`, 0600. Throws where that cannot be. */
-  constructor(path: string, options: SpoolOptions) {
+  constructor(options: SpoolOptions) {
     this.#options = options;
-    this.#fd = openSync(path, "a", 0o600);
+    this.#roomBytes = options.segmentBytes;
+    this.#fd = openSync(options.path, "a", 0o600);
   }
 
   /** Whether something went wrong with it. */
   get hasFailed(): boolean {
     return this.#hasFailed;
+  }
+
+  /** The segment that is written now, and what it can still take. */
+  get place(): { readonly path: string; readonly roomBytes: number } {
+    return { path: consoleSegmentPath(this.#options.path, this.#segment), roomBytes: this.#roomBytes };
   }
 
   /** Takes a copy of `chunk`. `false`: the disk is behind, wait for `onReady` before the next one. Never throws. */
@@ -58,13 +73,10 @@ export class Spool {
     failOnPurpose("capture");
     if (this.#fd === undefined) return true;
     this.#hasThreads ??= hasRoomForThreads();
-    if (!this.#hasThreads) {
-      this.#writeNow(this.#fd, chunk);
-      return true;
-    }
-    this.#waiting.push(Buffer.from(chunk));
+    this.#waiting.push(this.#hasThreads ? Buffer.from(chunk) : chunk);
     this.#waitingBytes += chunk.length;
-    this.#write();
+    if (this.#hasThreads) this.#write();
+    else this.#writeNow();
     this.#isPausing = this.#waitingBytes > backlogLimitBytes;
     return !this.#isPausing;
   }
@@ -76,22 +88,52 @@ export class Spool {
     this.#fd = undefined;
   }
 
-  #writeNow(fd: number, chunk: Buffer): void {
-    try {
-      for (let written = 0; written < chunk.length;) written += writeSync(fd, chunk, written);
-    } catch (error) {
-      this.#end(messageOf(error));
+  #writeNow(): void {
+    for (let chunk = this.#take(1)[0]; chunk !== undefined && this.#fd !== undefined; chunk = this.#take(1)[0]) {
+      for (let written = 0; written < chunk.length;) written += writeSync(this.#fd, chunk, written);
+      this.#count(chunk.length);
     }
   }
 
   #write(): void {
     if (this.#isWriting || this.#fd === undefined || this.#waiting.length === 0) return;
-    const chunks = this.#waiting.splice(0, 64);
+    const chunks = this.#take(mostChunks);
     const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
     this.#isWriting = true;
     this.#stuckTimer = setTimeout(() => this.#end("the disk takes nothing"), stuckAfterMs);
     this.#stuckTimer.unref();
     writev(this.#fd, chunks, (error, written) => this.#afterWrite(error, chunks, size, written));
+  }
+
+  /** The next chunks that the open segment can take, which may be a new one. */
+  #take(most: number): Buffer[] {
+    if (this.#roomBytes === 0 && this.#waiting.length > 0) this.#beginSegment();
+    const taken: Buffer[] = [];
+    let roomBytes = this.#roomBytes;
+    while (taken.length < most && roomBytes > 0) {
+      const chunk = this.#waiting.shift();
+      if (chunk === undefined) break;
+      if (chunk.length > roomBytes) this.#waiting.unshift(chunk.subarray(roomBytes));
+      taken.push(chunk.subarray(0, roomBytes));
+      roomBytes -= Math.min(chunk.length, roomBytes);
+    }
+    return taken;
+  }
+
+  #beginSegment(): void {
+    const { path, segmentBytes } = this.#options;
+    const next = openSync(consoleSegmentPath(path, this.#segment + 1), "a", 0o600);
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = next;
+    this.#segment += 1;
+    this.#roomBytes = segmentBytes;
+    const outdated = outdatedSegment(this.#segment);
+    if (outdated !== undefined) rmSync(consoleSegmentPath(path, outdated), { force: true });
+  }
+
+  #count(written: number): void {
+    this.#waitingBytes -= written;
+    this.#roomBytes -= written;
   }
 
   #afterWrite(error: Error | null, chunks: readonly Buffer[], size: number, written: number): void {
@@ -100,11 +142,20 @@ export class Spool {
     if (error !== null) this.#end(messageOf(error));
     if (this.#fd !== undefined) {
       if (written < size) this.#waiting.unshift(Buffer.concat(chunks).subarray(written));
-      this.#waitingBytes -= written;
-      this.#write();
+      this.#count(written);
+      this.#writeOn();
     }
     if (this.#isPausing && this.#waitingBytes <= backlogLimitBytes) this.#resume();
     if (!this.#isWriting) for (const resolve of this.#whenIdle.splice(0)) resolve();
+  }
+
+  #writeOn(): void {
+    try {
+      this.#write();
+    } catch (error) {
+      // The next segment cannot be begun.
+      this.#end(messageOf(error));
+    }
   }
 
   #end(reason: string): void {
