@@ -83,7 +83,8 @@ async function realpathOrSame(path: string): Promise<string> {
   }
 }
 
-async function translateErrors<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
+/** Runs `work`; what a file system call says becomes a `StoreError` about `what`. */
+export async function translateErrors<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {

@@ -14,7 +14,7 @@ export interface ArtifactContent {
 export interface StreamedArtifacts {
   /** Takes the bytes as they come. The file is there under its name only once all came; a stream that breaks leaves nothing and rejects. */
   writeArtifact(artifactFile: string, content: Readable): Promise<void>;
-  /** Missing, or a folder: `RESOURCE_DOES_NOT_EXIST`. */
+  /** Missing: `RESOURCE_DOES_NOT_EXIST`; a folder: `INVALID_PARAMETER_VALUE`. */
   readArtifact(artifactFile: string): Promise<ArtifactContent>;
   /** Sorted by path, which is relative to the root; empty for an unknown folder. */
   listArtifacts(folder?: string): Promise<readonly ArtifactFile[]>;

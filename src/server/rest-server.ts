@@ -1,33 +1,38 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { StreamedArtifacts } from "../artifacts/streamed-artifacts.ts";
-import type { RegistryStore } from "../store/registry-store.ts";
-import type { TrackingStore } from "../store/tracking-store.ts";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { StoreError } from "../errors.ts";
+import { messageOf } from "../util/error-code.ts";
+import {
+  answerError,
+  answerJson,
+  answerMethodNotAllowed,
+  answerNotFound,
+  answerText,
+  errorBody,
+  RequestRefusal,
+} from "./answer.ts";
+import { type Credentials, Guards } from "./guards.ts";
+import { messageFromQuery } from "./message-fields.ts";
+import { readMessage } from "./request-body.ts";
+import { findPath, type FoundPath } from "./route-table.ts";
+import type { Call, Route } from "./route.ts";
+import type { ServedStores } from "./served-stores.ts";
+
+export type { ServedStores } from "./served-stores.ts";
 
 /** Who asks: the client's TCP port, by which the host can find the process. */
 export interface RequestPeer {
   readonly port: number;
 }
 
-/** What one client's requests work on. */
-export interface ServedStores {
-  readonly tracking: TrackingStore;
-  readonly registry: RegistryStore;
-  /** The artifacts below a run's or logged model's artifact URI. */
-  openArtifacts(artifactUri: string): Promise<StreamedArtifacts>;
-  /** What `mlflow-artifacts:/` stands for; absent: proxied artifacts are answered as a server without them does. */
-  readonly artifactProxy?: StreamedArtifacts;
-}
-
 export interface RestServerOptions {
   /** Asked for as Basic or Bearer; absent: nobody is asked. */
-  readonly credentials?: { readonly user: string; readonly token: string };
+  readonly credentials?: Credentials;
   /** Called for every request that got past the guards. */
   storesFor(peer: RequestPeer): ServedStores;
   /** Largest JSON body; default 64 MiB. Artifacts have no limit. */
   readonly maxBodyBytes?: number;
-  /** How long a client may pause while it sends or reads; default 60,000. */
-  readonly idleTimeoutMs?: number;
-  /** Told the path of a request that MLflow's server would serve and this one does not, such as traces. */
+  /** Told the path of a request that is not served here, such as those for traces. */
   onUnsupported?(path: string): void;
   /** Told what nobody expected, after the client was answered `INTERNAL_ERROR`. */
   onFault?(error: unknown): void;
@@ -35,14 +40,131 @@ export interface RestServerOptions {
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
+/** The MLflow whose answers these are. */
+export const servedMlflowVersion = "3.17.2";
+
+const defaultMaxBodyBytes = 64 * 1024 * 1024;
+const defaultIdleTimeoutMs = 60_000;
+const headersTimeoutMs = 10_000;
+
 /**
- * MLflow's REST API over the stores: a listener for the `request` event of a `node:http` server that listens on 127.0.0.1.
- * It never throws; what goes wrong is answered in MLflow's form.
+ * MLflow's REST API over the stores: a listener for the `request` event of a `node:http` server that listens on 127.0.0.1 and was
+ * given to `limitServer`. It never throws; what goes wrong is answered in MLflow's form.
  */
-export function createRestHandler(_options: RestServerOptions): RequestHandler {
+export function createRestHandler(options: RestServerOptions): RequestHandler {
+  const guards = new Guards(options.credentials);
   return (request, response) => {
-    request.resume();
-    response.statusCode = 404;
-    response.end();
+    serve(request, response, options, guards).catch((error: unknown) => {
+      if (!request.complete) drainOrCut(request);
+      if (error instanceof StoreError) return answerError(response, error);
+      answerError(response, new StoreError("INTERNAL_ERROR", messageOf(error)));
+      options.onFault?.(error);
+    });
   };
+}
+
+/**
+ * Keeps connections open between requests, and cuts those of clients that hang: in the middle of a request line or headers after 10 s,
+ * in the middle of a body or an answer after `idleTimeoutMs` (default 60,000) without a byte. An upload as such may last for ever.
+ */
+export function limitServer(server: Server, { idleTimeoutMs = defaultIdleTimeoutMs } = {}): void {
+  server.headersTimeout = headersTimeoutMs;
+  server.requestTimeout = 0;
+  server.timeout = idleTimeoutMs;
+  // Clients keep idle connections for ever, and a request on one that is being closed fails.
+  server.keepAliveTimeout = 2 ** 31 - 2000;
+  server.on("timeout", (socket: Socket) =>
+    answerRaw(socket, "408 Request Timeout", "The client sent nothing for too long."),
+  );
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    const isSlow = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+    const isLong = error.code === "HPE_HEADER_OVERFLOW";
+    const status = isSlow ? "408 Request Timeout" : isLong ? "431 Request Header Fields Too Large" : "400 Bad Request";
+    answerRaw(socket, status, isSlow ? "The client sent nothing for too long." : "The request is not HTTP.");
+  });
+}
+
+async function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: RestServerOptions,
+  guards: Guards,
+): Promise<void> {
+  const { url = "/" } = request;
+  const mark = url.indexOf("?");
+  const path = mark < 0 ? url : url.slice(0, mark);
+  if (path === "/health" || path === "/version") return answerPlain(request, response, path);
+  guards.checkOrigin(request);
+  if (!path.endsWith("/server-info")) guards.checkCredentials(request);
+  const found = findPath(path);
+  const route = found?.methods.get(methodOf(request));
+  if (found === undefined || route === undefined) return answerUnknown(request, response, { path, found, options });
+  const query = mark < 0 ? "" : url.slice(mark + 1);
+  const call = { stores: options.storesFor({ port: request.socket.remotePort ?? 0 }), path: found.path };
+  return run(route, { request, response, call, query, maxBodyBytes: options.maxBodyBytes ?? defaultMaxBodyBytes });
+}
+
+/** A HEAD is answered as a GET, of which Node leaves the body out. */
+function methodOf({ method = "GET" }: IncomingMessage): string {
+  return method === "HEAD" ? "GET" : method;
+}
+
+function answerUnknown(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { path, found, options }: { path: string; found: FoundPath | undefined; options: RestServerOptions },
+): void {
+  request.resume();
+  if (found !== undefined) return answerMethodNotAllowed(response, [...found.methods.keys()]);
+  answerNotFound(response);
+  options.onUnsupported?.(path);
+}
+
+async function run(
+  route: Route,
+  given: {
+    readonly request: IncomingMessage;
+    readonly response: ServerResponse;
+    readonly call: Call;
+    readonly query: string;
+    readonly maxBodyBytes: number;
+  },
+): Promise<void> {
+  const { request, response, call, query } = given;
+  if (route.kind === "stream") {
+    await route.handle(request, response, { ...call, query: new URLSearchParams(query) });
+    return;
+  }
+  const body = await readMessage(request, given.maxBodyBytes);
+  const isQuery = query !== "" && methodOf(request) === "GET";
+  const answer = await route.handle(isQuery ? messageFromQuery(query) : body, call);
+  answerJson(response, answer ?? undefined);
+}
+
+function answerPlain(request: IncomingMessage, response: ServerResponse, path: string): void {
+  request.resume();
+  if (methodOf(request) !== "GET") return answerMethodNotAllowed(response, ["GET", "HEAD"]);
+  answerText(response, 200, "text/plain; charset=utf-8", path === "/health" ? "OK" : servedMlflowVersion);
+}
+
+/** What is left of a refused request is read and thrown away, for a while: see request-body.ts. */
+function drainOrCut(request: IncomingMessage): void {
+  let drained = 0;
+  request.on("error", () => undefined);
+  request.on("data", (chunk: Buffer) => {
+    drained += chunk.length;
+    if (drained > mostDrainedBytes) request.destroy();
+  });
+  request.resume();
+}
+
+const mostDrainedBytes = 256 * 1024 * 1024;
+
+function answerRaw(socket: Socket, status: string, message: string): void {
+  if (socket.writable) {
+    const body = errorBody(new RequestRefusal(Number.parseInt(status, 10), new StoreError("BAD_REQUEST", message)));
+    const head = `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}`;
+    socket.write(`${head}\r\nConnection: close\r\n\r\n${body}`);
+  }
+  socket.destroySoon();
 }

@@ -1,4 +1,4 @@
-import type { ExperimentField, RunField } from "./search-filter-fields.ts";
+import type { NamedField } from "./search-filter-fields.ts";
 import { describeField } from "./search-filter-fields.ts";
 import type { SearchToken } from "./search-filter-tokens.ts";
 import { describeToken, searchSyntaxError } from "./search-filter-tokens.ts";
@@ -22,11 +22,7 @@ export type ConditionKind = Condition["kind"];
  * Reads the operator and the value behind a field; `kinds` says which the field allows.
  * Anything else: `INVALID_PARAMETER_VALUE`.
  */
-export function readCondition(
-  reader: TokenReader,
-  field: RunField | ExperimentField,
-  kinds: readonly ConditionKind[],
-): Condition {
+export function readCondition(reader: TokenReader, field: NamedField, kinds: readonly ConditionKind[]): Condition {
   const token = reader.current;
   const kind = kinds.find((one) => operatorsOf[one].some((operator) => startsOperator(reader, operator)));
   if (kind === undefined) throw wrongOperator(token, field, kinds);
@@ -60,7 +56,7 @@ function readOperator(reader: TokenReader, operators: readonly string[]): string
   return operator;
 }
 
-function wrongOperator(token: SearchToken, field: RunField | ExperimentField, kinds: readonly ConditionKind[]): Error {
+function wrongOperator(token: SearchToken, field: NamedField, kinds: readonly ConditionKind[]): Error {
   const name = describeField(field);
   const hint = `${name} can be compared with ${kinds.flatMap((kind) => operatorsOf[kind]).join(", ")}`;
   if (token.kind === "end") return searchSyntaxError(`nothing compares ${name}`, token.position, hint);
@@ -71,7 +67,7 @@ function wrongOperator(token: SearchToken, field: RunField | ExperimentField, ki
   return searchSyntaxError(`${name} cannot be compared with ${describeToken(token)}`, token.position, hint);
 }
 
-function readNumber(reader: TokenReader, field: RunField | ExperimentField, operator: string): number {
+function readNumber(reader: TokenReader, field: NamedField, operator: string): number {
   const token = reader.take();
   if (token.kind === "number") return token.value;
   const name = describeField(field);
@@ -79,7 +75,7 @@ function readNumber(reader: TokenReader, field: RunField | ExperimentField, oper
   throw searchSyntaxError(message, token.position, `write ${name} ${operator} 10, without quotes`);
 }
 
-function readText(reader: TokenReader, field: RunField | ExperimentField, operator: string): string {
+function readText(reader: TokenReader, field: NamedField, operator: string): string {
   const token = reader.take();
   if (token.kind === "quoted" && token.quote !== "`") return token.value;
   const name = describeField(field);
@@ -88,7 +84,7 @@ function readText(reader: TokenReader, field: RunField | ExperimentField, operat
 }
 
 /** `('a', 'b')`; a comma after the last one is allowed. */
-function readList(reader: TokenReader, field: RunField | ExperimentField, operator: string): readonly string[] {
+function readList(reader: TokenReader, field: NamedField, operator: string): readonly string[] {
   const values: string[] = [];
   const fail = (what: string): Error => {
     const token = reader.current;

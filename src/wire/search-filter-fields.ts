@@ -17,6 +17,12 @@ export type ExperimentField =
   | { readonly entity: "tag"; readonly key: string }
   | { readonly entity: "attribute"; readonly key: ExperimentAttribute };
 
+/** A field of any kind, as far as messages need it. */
+export interface NamedField {
+  readonly entity: string;
+  readonly key: string;
+}
+
 const runEntities: Readonly<Record<string, RunField["entity"]>> = {
   metric: "metric",
   metrics: "metric",
@@ -104,13 +110,14 @@ export function readExperimentField(token: SearchToken): ExperimentField {
 }
 
 /** The field as the user may write it, for messages. */
-export function describeField(field: RunField | ExperimentField): string {
+export function describeField(field: NamedField): string {
   if (field.entity === "attribute") return field.key;
   const key = /^[\p{L}\p{N}_.]+$/u.test(field.key) ? field.key : `\`${field.key}\``;
   return quoteForMessage(`${field.entity}s.${key}`);
 }
 
-function readName(token: SearchToken, hint: string): { readonly prefix?: string; readonly key: string } {
+/** `prefix.key`, or a key alone; anything else: `INVALID_PARAMETER_VALUE`. */
+export function readName(token: SearchToken, hint: string): { readonly prefix?: string; readonly key: string } {
   if (token.kind === "name") return token;
   if (token.kind === "word") return { key: token.text };
   if (token.kind === "quoted" && token.quote !== "'") return { key: token.value };

@@ -1,7 +1,7 @@
 import { StoreError } from "../errors.ts";
 import type { Condition, ConditionKind } from "./search-filter-conditions.ts";
 import { readCondition } from "./search-filter-conditions.ts";
-import type { ExperimentField, RunField } from "./search-filter-fields.ts";
+import type { ExperimentField, NamedField, RunField } from "./search-filter-fields.ts";
 import { readExperimentField, readRunField } from "./search-filter-fields.ts";
 import type { SearchToken } from "./search-filter-tokens.ts";
 import { namingInput, quoteForMessage, searchSyntaxError } from "./search-filter-tokens.ts";
@@ -73,7 +73,8 @@ function experimentConditionKinds(field: ExperimentField): readonly ConditionKin
   return field.key === "experiment_id" ? ["text", "list"] : ["text"];
 }
 
-function parseFilter<Field extends RunField | ExperimentField>(
+/** Comparisons joined by AND, of the fields that `readField` knows; as `parseRunFilter`, but for the name of the input. */
+export function parseFilter<Field extends NamedField>(
   text: string,
   readField: (token: SearchToken) => Field,
   conditionKinds: (field: Field) => readonly ConditionKind[],

@@ -100,8 +100,8 @@ function compileDataset(key: "name" | "digest" | "context", condition: Condition
 
 const datasetContextTag = "mlflow.data.context";
 
-/** GLOB stands for LIKE because it always heeds case; LIKE does so only where the connection says it. */
-function compileCondition(column: string, condition: Condition): SqlPiece {
+/** The condition on a column. GLOB stands for LIKE because it always heeds case; LIKE does so only where the connection says it. */
+export function compileCondition(column: string, condition: Condition): SqlPiece {
   switch (condition.kind) {
     case "number":
       return { sql: `${column} ${condition.operator} ?`, values: [condition.value] };
