@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeader, ServerResponse } from "node:http";
-import { StoreError } from "../errors.ts";
+import { type ErrorCode, StoreError } from "../errors.ts";
 import type { JsonObject } from "../wire/rest-json.ts";
 
 /** MLflow's HTTP status of each error code (mlflow/exceptions.py `ERROR_CODE_TO_HTTP_STATUS`); 500 for the rest. */
@@ -57,14 +57,33 @@ export function answerError(response: ServerResponse, error: StoreError): void {
   response.end(body);
 }
 
-/** MLflow's error body; the last two fields are there from 3.12 on. */
+/** MLflow's error body; the last two fields are there from 3.12 on, for most codes. */
 export function errorBody({ errorCode, message, hint }: StoreError): string {
   return JSON.stringify({
     error_code: errorCode,
     message: hint === undefined ? message : `${message} (${hint})`,
-    sqlstate: "KAM00",
-    error_class: errorCode === "RESOURCE_DOES_NOT_EXIST" ? "RESOURCE_NOT_FOUND" : errorCode,
+    ...classOf(errorCode),
   });
+}
+
+function classOf(errorCode: ErrorCode): JsonObject {
+  switch (errorCode) {
+    case "RESOURCE_DOES_NOT_EXIST":
+      return { sqlstate: "KAM00", error_class: "RESOURCE_NOT_FOUND" };
+    case "BAD_REQUEST":
+      return { sqlstate: "KAM00", error_class: "INVALID_PARAMETER_VALUE" };
+    case "INVALID_STATE":
+    case "TEMPORARILY_UNAVAILABLE":
+    case "INTERNAL_ERROR":
+      return { sqlstate: "XXM00", error_class: "CLIENT_INTERNAL_ERROR" };
+    case "UNAUTHENTICATED":
+    case "NOT_IMPLEMENTED":
+      return {};
+    case "INVALID_PARAMETER_VALUE":
+    case "RESOURCE_ALREADY_EXISTS":
+    case "PERMISSION_DENIED":
+      return { sqlstate: "KAM00", error_class: errorCode };
+  }
 }
 
 /** MLflow's answer to a path that it does not know; its client makes ENDPOINT_NOT_FOUND of it. */

@@ -1,9 +1,21 @@
 import { checkArtifactPath } from "../artifacts/artifact-path.ts";
 import { invalidParameter, StoreError } from "../errors.ts";
 
+/** The folder that a client means, which may end in a slash; the empty path is the root. */
+export function safeArtifactFolder(path: string): string {
+  return safeArtifactPath(path.replace(/(?<=[^/])\/+$/u, ""));
+}
+
+/** The file that a client means; it needs a name. What is not inside of its root is refused: "Invalid path", `INVALID_PARAMETER_VALUE`. */
+export function safeArtifactFile(path: string): string {
+  const file = safeArtifactPath(path);
+  if (file === "") throw invalidPath();
+  return file;
+}
+
 /**
- * The path that a client means: decoded until nothing changes (mlflow/utils/uri.py `validate_path_is_safe`), and inside of its root.
- * Absolute paths, `..`, backslashes, `#` and control characters are refused: "Invalid path", `INVALID_PARAMETER_VALUE`.
+ * Decoded until nothing changes (mlflow/utils/uri.py `validate_path_is_safe`), then it must be inside of its root:
+ * absolute paths, `..`, backslashes, `#` and control characters are refused.
  */
 function safeArtifactPath(path: string): string {
   const decoded = decodeFully(path);
@@ -17,18 +29,6 @@ function safeArtifactPath(path: string): string {
     throw error;
   }
   return decoded;
-}
-
-/** The same, of a folder, which may end in a slash. */
-export function safeArtifactFolder(path: string): string {
-  return safeArtifactPath(path.replace(/(?<=[^/])\/+$/u, ""));
-}
-
-/** The same, of a file, which needs a name. */
-export function safeArtifactFile(path: string): string {
-  const file = safeArtifactPath(path);
-  if (file === "") throw invalidPath();
-  return file;
 }
 
 const mostRounds = 10;

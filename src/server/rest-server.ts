@@ -144,7 +144,13 @@ async function run(
 function answerPlain(request: IncomingMessage, response: ServerResponse, path: string): void {
   request.resume();
   if (methodOf(request) !== "GET") return answerMethodNotAllowed(response, ["GET", "HEAD"]);
-  answerText(response, 200, "text/plain; charset=utf-8", path === "/health" ? "OK" : servedMlflowVersion);
+  const isHealth = path === "/health";
+  answerText(
+    response,
+    200,
+    `text/${isHealth ? "plain" : "html"}; charset=utf-8`,
+    isHealth ? "OK" : servedMlflowVersion,
+  );
 }
 
 /** What is left of a refused request is read and thrown away, for a while: see request-body.ts. */

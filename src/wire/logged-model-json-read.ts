@@ -36,7 +36,10 @@ export function loggedModelFromJson(json: JsonObject): LoggedModel {
     ...(sourceRunId !== "" && { sourceRunId }),
     params: readList(data, "params", pairFromJson),
     tags: readList(info, "tags", pairFromJson),
-    metrics: readList(data, "metrics", metricFromJson),
+    metrics: readList(data, "metrics", (metric) => ({
+      ...metricFromJson(metric),
+      ...(metric["run_id"] !== undefined && { runId: readText(metric, "run_id") }),
+    })),
   };
 }
 

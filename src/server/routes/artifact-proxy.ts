@@ -1,3 +1,5 @@
+import type { IncomingMessage } from "node:http";
+import { PassThrough } from "node:stream";
 import type { StreamedArtifacts } from "../../artifacts/streamed-artifacts.ts";
 import { StoreError } from "../../errors.ts";
 import { listField } from "../../wire/rest-json-values.ts";
@@ -36,10 +38,24 @@ export const downloadArtifact: StreamRoute = async (request, response, call) => 
 /** The bytes go to the repository as they come; an answer means that the file is there. */
 export const uploadArtifact: StreamRoute = async (request, response, call) => {
   const file = fileOf(call);
-  await proxyOf(call).writeArtifact(file, request);
+  const content = contentOf(request);
+  try {
+    await proxyOf(call).writeArtifact(file, content);
+  } catch (error) {
+    if (request.errored !== null) throw new RequestRefusal(400, new StoreError("BAD_REQUEST", "The upload broke off."));
+    throw error;
+  }
   response.writeHead(200, ["Content-Length", "0"]);
   response.end();
 };
+
+/** Not the request itself: a repository that fails destroys what it reads, and the client would get no answer. */
+function contentOf(request: IncomingMessage): PassThrough {
+  const content = new PassThrough();
+  request.on("error", (error) => content.destroy(error));
+  request.pipe(content);
+  return content;
+}
 
 function fileOf({ path }: Call): string {
   return safeArtifactFile(path["path"] ?? "");

@@ -36,7 +36,6 @@ export const metricHistoryRoutes: MessageRoutes = {
     const range = readRange(fields.optionalInteger(message, "start_step"), fields.optionalInteger(message, "end_step"));
     const metrics: (Metric & { readonly runId: string })[] = [];
     for (const runId of runIds) {
-      await stores.tracking.getRun(runId);
       const { items } = await stores.tracking.getMetricHistory(runId, key);
       const wanted = items.filter(({ step }) => step >= range.start && step <= range.end).toSorted(byStep);
       metrics.push(...sampleEvenly(wanted, maxResults).map((metric) => ({ ...metric, runId })));

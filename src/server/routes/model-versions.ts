@@ -1,4 +1,6 @@
 import type { ModelVersion } from "../../entities/registered-model.ts";
+import type { TrackingStore } from "../../store/tracking-store.ts";
+import { toPythonJson } from "../../util/python-json.ts";
 import type { JsonObject } from "../../wire/rest-json.ts";
 import { modelVersionToJson } from "../../wire/rest-json-registry.ts";
 import { listField } from "../../wire/rest-json-values.ts";
@@ -7,6 +9,7 @@ import { resolveModelSource } from "../model-source.ts";
 import { readSearch, readStage, requiredVersion } from "../registry-fields.ts";
 import type { MessageRoutes } from "../route.ts";
 
+const versionsTag = "mlflow.modelVersions";
 const mostVersions = 200_000;
 
 export const modelVersionRoutes: MessageRoutes = {
@@ -27,6 +30,7 @@ export const modelVersionRoutes: MessageRoutes = {
       description: fields.text(message, "description"),
       tags,
     });
+    if (said.modelId !== undefined) await noteVersion(stores.tracking, said.modelId, version);
     return answerWith(version);
   },
   "GET /model-versions/get": async (message, { stores }) => {
@@ -70,6 +74,14 @@ export const modelVersionRoutes: MessageRoutes = {
     return stores.registry.deleteModelVersionTag(name, requiredVersion(message), fields.requiredText(message, "key"));
   },
 };
+
+/** A logged model carries the names and numbers that it was registered under, as MLflow's `set_model_versions_tags`. */
+async function noteVersion(tracking: TrackingStore, modelId: string, { name, version }: ModelVersion): Promise<void> {
+  const { tags } = await tracking.getLoggedModel(modelId);
+  const present = JSON.parse(tags.find(({ key }) => key === versionsTag)?.value ?? "[]") as unknown[];
+  const value = toPythonJson([...present, { name, version }]);
+  await tracking.setLoggedModelTags(modelId, [{ key: versionsTag, value }]);
+}
 
 function answerWith(version: ModelVersion): JsonObject {
   return { model_version: modelVersionToJson(version) };

@@ -2,6 +2,7 @@ import { limits } from "../../entities/limits.ts";
 import type { Metric } from "../../entities/metric.ts";
 import { checkParamKeysUnique } from "../../entities/validation.ts";
 import { invalidParameter } from "../../errors.ts";
+import { toPythonJson } from "../../util/python-json.ts";
 import type { JsonObject } from "../../wire/rest-json.ts";
 import { isJsonObject } from "../../wire/rest-json-values.ts";
 import * as fields from "../message-fields.ts";
@@ -50,7 +51,7 @@ export const runDataRoutes: MessageRoutes = {
     const model = describeModel(fields.requiredText(message, "model_json"));
     const { data } = await stores.tracking.getRun(runId);
     const history = data.tags.find((tag) => tag.key === loggedModelsTag)?.value ?? "[]";
-    const value = JSON.stringify([...(JSON.parse(history) as unknown[]), model]);
+    const value = toPythonJson([...(JSON.parse(history) as unknown[]), model]);
     await stores.tracking.logBatch(runId, { tags: [{ key: loggedModelsTag, value }] });
   },
 };

@@ -62,6 +62,17 @@ export async function deleteLoggedModel(api: RestApi, modelId: string): Promise<
 export async function searchLoggedModels(api: RestApi, query: SearchLoggedModelsQuery): Promise<Page<LoggedModel>> {
   const answer = await api.post("logged-models/search", {
     experiment_ids: query.experimentIds,
+    filter: query.filter,
+    datasets: query.datasets?.map(({ datasetName, datasetDigest }) => ({
+      dataset_name: datasetName,
+      dataset_digest: datasetDigest,
+    })),
+    order_by: query.orderBy?.map(({ fieldName, isAscending, datasetName, datasetDigest }) => ({
+      field_name: fieldName,
+      ascending: isAscending,
+      dataset_name: datasetName,
+      dataset_digest: datasetDigest,
+    })),
     max_results: query.maxResults,
     page_token: query.pageToken,
   });

@@ -3,15 +3,12 @@ import type { LoggedModel, LoggedModelStatus } from "../../entities/logged-model
 import type { Metric } from "../../entities/metric.ts";
 import type { Param } from "../../entities/param.ts";
 import type { Tag } from "../../entities/tag.ts";
-import { checkExperimentId } from "../../entities/validation.ts";
 import { doesNotExist, invalidParameter, StoreError } from "../../errors.ts";
-import type { CreateLoggedModelRequest, Page, SearchLoggedModelsQuery } from "../tracking-store.ts";
+import type { CreateLoggedModelRequest } from "../tracking-store.ts";
 import { appendToLocation } from "./artifact-location.ts";
 import { getActiveExperiment } from "./experiments.ts";
 import { rowToPair, type SqlRow, toNumber, toText } from "./rows.ts";
 import { prepareCached } from "./statements.ts";
-
-const defaultMaxResults = 50;
 
 const statuses: readonly LoggedModelStatus[] = [
   "LOGGED_MODEL_PENDING",
@@ -19,7 +16,8 @@ const statuses: readonly LoggedModelStatus[] = [
   "LOGGED_MODEL_UPLOAD_FAILED",
 ];
 
-const modelColumns = `l.model_id, CAST(l.experiment_id AS TEXT) AS experiment_id, l.name, l.artifact_location,
+/** For the alias `l` (logged_models); read by `rowToLoggedModel`. */
+export const loggedModelColumns = `l.model_id, CAST(l.experiment_id AS TEXT) AS experiment_id, l.name, l.artifact_location,
   CAST(l.creation_timestamp_ms AS REAL) AS creation_time, CAST(l.last_updated_timestamp_ms AS REAL) AS updated_time,
   l.status, l.lifecycle_stage, l.model_type, l.source_run_id, l.status_message`;
 const insertModelSql = `INSERT INTO logged_models
@@ -48,7 +46,7 @@ export function createLoggedModel(db: DatabaseSync, request: NewLoggedModel): Lo
 export function getLoggedModel(db: DatabaseSync, modelId: string): LoggedModel {
   const row = readModelRow(db, modelId);
   if (row === undefined || row["lifecycle_stage"] === "deleted") throw noModel(modelId);
-  return toModel(db, row);
+  return rowToLoggedModel(db, row);
 }
 
 export function finalizeLoggedModel(db: DatabaseSync, modelId: string, status: LoggedModelStatus): LoggedModel {
@@ -57,7 +55,7 @@ export function finalizeLoggedModel(db: DatabaseSync, modelId: string, status: L
   if (number === 0) throw invalidParameter(`Invalid model status: ${String(status)}`);
   const sql = "UPDATE logged_models SET status = ?, last_updated_timestamp_ms = ? WHERE model_id = ?";
   prepareCached(db, sql).run(number, Date.now(), modelId);
-  return toModel(db, readModelRow(db, modelId) ?? row);
+  return rowToLoggedModel(db, readModelRow(db, modelId) ?? row);
 }
 
 /** Written once, like a run's params. */
@@ -103,29 +101,8 @@ export function deleteLoggedModel(db: DatabaseSync, modelId: string): void {
   prepareCached(db, sql).run(Date.now(), modelId);
 }
 
-/** Active models, newest first. */
-export function searchLoggedModels(db: DatabaseSync, query: SearchLoggedModelsQuery): Page<LoggedModel> {
-  const { experimentIds, maxResults = defaultMaxResults, pageToken = "" } = query;
-  if (!(Number.isInteger(maxResults) && maxResults > 0)) {
-    throw invalidParameter(
-      `Invalid value ${maxResults} for parameter 'max_results': it must be a whole number above 0`,
-    );
-  }
-  for (const experimentId of experimentIds) checkExperimentId(experimentId);
-  const offset = parseOffset(pageToken);
-  const sql = `SELECT ${modelColumns} FROM logged_models l
-    WHERE l.lifecycle_stage != 'deleted'
-      AND CAST(l.experiment_id AS TEXT) IN (SELECT CAST(CAST(value AS INTEGER) AS TEXT) FROM json_each(?))
-    ORDER BY l.creation_timestamp_ms DESC, l.model_id LIMIT ? OFFSET ?`;
-  const rows = prepareCached(db, sql).all(JSON.stringify(experimentIds), maxResults + 1, offset);
-  const items = rows.slice(0, maxResults).map((row) => toModel(db, row));
-  if (rows.length <= maxResults) return { items };
-  const token = Buffer.from(JSON.stringify({ offset: offset + maxResults })).toString("base64url");
-  return { items, nextPageToken: token };
-}
-
 function readModelRow(db: DatabaseSync, modelId: string): SqlRow | undefined {
-  return prepareCached(db, `SELECT ${modelColumns} FROM logged_models l WHERE l.model_id = ?`).get(modelId);
+  return prepareCached(db, `SELECT ${loggedModelColumns} FROM logged_models l WHERE l.model_id = ?`).get(modelId);
 }
 
 function getModelRow(db: DatabaseSync, modelId: string): SqlRow {
@@ -134,7 +111,8 @@ function getModelRow(db: DatabaseSync, modelId: string): SqlRow {
   return row;
 }
 
-function toModel(db: DatabaseSync, row: SqlRow): LoggedModel {
+/** Reads a row of `loggedModelColumns`, with what belongs to the model. */
+export function rowToLoggedModel(db: DatabaseSync, row: SqlRow): LoggedModel {
   const modelId = toText(row["model_id"]);
   const text = (column: string) => toText(row[column]);
   const read = (sql: string) => prepareCached(db, sql).all(modelId);
@@ -160,7 +138,7 @@ function toModel(db: DatabaseSync, row: SqlRow): LoggedModel {
 
 function readModelMetrics(db: DatabaseSync, modelId: string): readonly Metric[] {
   const sql = `SELECT metric_name, metric_value, CAST(metric_timestamp_ms AS REAL) AS timestamp,
-    CAST(metric_step AS REAL) AS step, dataset_name, dataset_digest
+    CAST(metric_step AS REAL) AS step, run_id, dataset_name, dataset_digest
     FROM logged_model_metrics WHERE model_id = ? ORDER BY metric_name, metric_timestamp_ms, metric_step, run_id`;
   return prepareCached(db, sql)
     .all(modelId)
@@ -173,22 +151,11 @@ function readModelMetrics(db: DatabaseSync, modelId: string): readonly Metric[] 
         timestamp: toNumber(row["timestamp"]),
         step: toNumber(row["step"]),
         modelId,
+        runId: toText(row["run_id"]),
         ...(datasetName !== "" && { datasetName }),
         ...(datasetDigest !== "" && { datasetDigest }),
       };
     });
-}
-
-function parseOffset(token: string): number {
-  if (token === "") return 0;
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(token, "base64url").toString());
-    const offset = typeof parsed === "object" && parsed !== null && "offset" in parsed ? parsed.offset : undefined;
-    if (typeof offset === "number" && Number.isInteger(offset) && offset >= 0) return offset;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-  }
-  throw invalidParameter(`Invalid page token: ${token.slice(0, 100)}`);
 }
 
 function noModel(modelId: string): StoreError {

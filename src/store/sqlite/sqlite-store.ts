@@ -23,11 +23,14 @@ import { randomRunName } from "../../util/run-names.ts";
 import type { MetricSummaries, MetricSummary } from "../metric-summaries.ts";
 import type { MetricSeries, MetricSeriesReader } from "../metric-series.ts";
 import type { OpenStoreOptions } from "../open-store.ts";
+import type { RegistryOwner, RegistryStore } from "../registry-store.ts";
 import type { RunFields, RunFieldsSearch } from "../run-fields.ts";
 import type {
   CreateExperimentRequest,
   CreateLoggedModelRequest,
   CreateRunRequest,
+  DatasetSearch,
+  DatasetSummary,
   LogBatchRequest,
   Page,
   SearchExperimentsQuery,
@@ -61,7 +64,9 @@ export async function openSqliteStore(path: string, options: OpenStoreOptions): 
  * MLflow's SQLite store, row for row: any MLflow 3 reads what is written here, and the other way round.
  * Calls are carried out in the order they were made. While the database is locked they wait, but never block the event loop for long.
  */
-export class SqliteStore implements TrackingStore, MetricSummaries, MetricSeriesReader, RunFieldsSearch {
+export class SqliteStore
+  implements TrackingStore, DatasetSearch, MetricSummaries, MetricSeriesReader, RegistryOwner, RunFieldsSearch
+{
   readonly #connection: SqliteConnection;
   readonly #artifactRoot: string;
 
@@ -223,8 +228,19 @@ export class SqliteStore implements TrackingStore, MetricSummaries, MetricSeries
     return this.#connection.write((db) => models.deleteLoggedModel(db, modelId));
   }
 
-  searchLoggedModels(query: SearchLoggedModelsQuery): Promise<Page<LoggedModel>> {
-    return this.#connection.read((db) => models.searchLoggedModels(db, query));
+  async searchLoggedModels(query: SearchLoggedModelsQuery): Promise<Page<LoggedModel>> {
+    const { searchLoggedModels } = await import("./search-logged-models.ts");
+    return this.#connection.read((db) => searchLoggedModels(db, query));
+  }
+
+  async searchDatasets(experimentIds: readonly string[]): Promise<readonly DatasetSummary[]> {
+    const { searchDatasets } = await import("./search-datasets.ts");
+    return this.#connection.read((db) => searchDatasets(db, experimentIds));
+  }
+
+  async openRegistry(): Promise<RegistryStore> {
+    const { SqliteRegistryStore } = await import("./sqlite-registry-store.ts");
+    return new SqliteRegistryStore(this.#connection);
   }
 
   /** Carries out what was asked for before, then closes. */
