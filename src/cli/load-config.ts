@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { TrackError, UsageError } from "../errors.ts";
 import { type ConfigEntry, readConfigFile } from "../settings/read-config-file.ts";
 import { resolveTrackingUri } from "../settings/tracking-uri.ts";
@@ -89,12 +89,19 @@ function readValue({ key, value, line }: ConfigEntry, spec: OptionSpec, previous
   try {
     const result = texts.reduce<unknown>((before, text) => spec.parse?.(text, before), previous);
     // A relative path means the same wherever below the file `track` is called.
-    return spec.field === "trackingUri" ? resolveTrackingUri(String(result), {}, dirname(path)) : result;
+    return fromFolder(spec, result, dirname(path));
   } catch (error) {
     if (!(error instanceof TrackError)) throw error;
     const hint = isPairs(spec) ? exampleOf(key, spec) : (error.hint ?? exampleOf(key, spec));
     throw fail(error.message.replace(/^--?[\w-]+ (?:is )?/u, ""), hint);
   }
+}
+
+function fromFolder(spec: OptionSpec, value: unknown, folder: string): unknown {
+  if (spec.field === "trackingUri") return resolveTrackingUri(String(value), {}, folder);
+  return spec.field === "tensorboard" && Array.isArray(value)
+    ? value.map((path) => resolve(folder, String(path)))
+    : value;
 }
 
 /** What would be stored as `***`. */

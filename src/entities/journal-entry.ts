@@ -96,15 +96,24 @@ export type StoreOperation =
   | { readonly op: "delete-logged-model-tag"; readonly modelId: string; readonly key: string }
   | { readonly op: "delete-logged-model"; readonly modelId: string };
 
+/** How far the sources of a run that can be read again are taken in, once an entry is in the journal. */
+export interface TakenIn {
+  /** Of `$TRACK_LOG`, in bytes. */
+  readonly logOffset?: number;
+  /** Of each file of console output. */
+  readonly scraped?: readonly ScrapePosition[];
+}
+
+/** How many records were scraped from a file of console output, and how far its raw bytes were read with the last of them. */
+export type ScrapePosition = readonly [records: number, offset: number];
+
 /** One line of a journal segment. */
-export interface JournalEntry {
+export interface JournalEntry extends TakenIn {
   /** Counts up by one within a journal, over all its sessions. */
   readonly sequence: number;
   /** ms since the epoch, when it was said. */
   readonly receivedAt: number;
   /** Attempt of the run that said it. */
   readonly attempt: number;
-  /** How far `$TRACK_LOG` is taken in once this entry is in the journal, in bytes. */
-  readonly logOffset?: number;
   readonly operation: StoreOperation;
 }

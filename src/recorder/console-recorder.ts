@@ -9,8 +9,17 @@ import { CappedFile } from "./capped-file.ts";
 import { openOrUndefined, openOutput, openSegments, type OutputEnd, type OutputFile } from "./output-files.ts";
 import { OwnLineFilter } from "./own-lines.ts";
 
+/** Who reads the masked output along. `offset`: how far the raw output has been read, in bytes. */
+export interface OutputReader {
+  push(bytes: Buffer, offset: number): void;
+  /** What lay before `offset` is gone. */
+  skipped(offset: number): void;
+  finish(): void;
+}
+
 interface Channel {
   readonly file: OutputFile;
+  readonly reader: OutputReader | undefined;
   readonly ownLines: OwnLineFilter;
   masker: StreamMasker;
 }
@@ -19,6 +28,10 @@ export interface ConsoleRecorderOptions {
   readonly folder: string;
   readonly limitBytes: number;
   createMasker(): StreamMasker;
+  /** For each file of output, by its number; absent: nobody reads along. A reader sees what the log leaves out as well. */
+  createReader?: (index: number) => OutputReader;
+  /** A promise while readers should be handed nothing more. */
+  congestion?: () => Promise<void> | undefined;
   /** One line for the user. */
   onNotice(text: string): void;
 }
@@ -59,10 +72,12 @@ export class ConsoleRecorder {
         : source.kind === "spool"
           ? [{ path: join(this.#options.folder, journalFiles.console), offset: 0 }]
           : [];
-    this.#channels = files.flatMap(({ path, offset }) => {
+    const { createMasker, createReader } = this.#options;
+    this.#channels = files.flatMap(({ path, offset }, index) => {
       const file = this.#open(path, offset);
       const ownLines = new OwnLineFilter(join(this.#options.folder, journalFiles.ownLines));
-      return file === undefined ? [] : [{ file, ownLines, masker: this.#options.createMasker() }];
+      if (file === undefined) return [];
+      return [{ file, ownLines, masker: createMasker(), reader: createReader?.(index) }];
     });
     if (this.#channels.length > 0) this.#pollLater();
   }
@@ -82,9 +97,10 @@ export class ConsoleRecorder {
     clearTimeout(this.#timer);
     await this.#reading;
     await this.#read(Number.POSITIVE_INFINITY);
-    for (const { ownLines, masker } of this.#channels) {
-      this.#keep(masker.push(ownLines.end()));
-      this.#keep(masker.end());
+    for (const channel of this.#channels) {
+      this.#hand(channel, channel.masker.push(channel.ownLines.end()));
+      this.#hand(channel, channel.masker.end());
+      channel.reader?.finish();
     }
     this.#close();
     try {
@@ -133,7 +149,7 @@ export class ConsoleRecorder {
         left -= count;
         if (count > 0) isDone = false;
       }
-      if (!isDone) await new Promise(setImmediate);
+      if (!isDone) await (this.#options.congestion?.() ?? new Promise(setImmediate));
     }
   }
 
@@ -148,7 +164,7 @@ export class ConsoleRecorder {
       this.#try(() => {
         this.#skipMiddle(channel, end);
         const count = file.read(this.#buffer, Math.min(readBytes, end - file.offset));
-        this.#keep(channel.masker.push(ownLines.push(this.#buffer.subarray(0, count))));
+        this.#hand(channel, channel.masker.push(ownLines.push(this.#buffer.subarray(0, count))));
         return count;
       }) ?? 0
     );
@@ -158,7 +174,8 @@ export class ConsoleRecorder {
   #skipMiddle(channel: Channel, end: number): void {
     const { file } = channel;
     let skipped = file.skipMissing();
-    const needless = end - file.offset - this.#output.tailLimitBytes - consoleMarginBytes;
+    const isNeeded = channel.reader !== undefined;
+    const needless = isNeeded ? 0 : end - file.offset - this.#output.tailLimitBytes - consoleMarginBytes;
     if (needless > 0 && (this.#output.isHeadFull || skipped > 0)) {
       file.skip(needless);
       skipped += needless + file.skipMissing();
@@ -168,6 +185,12 @@ export class ConsoleRecorder {
     channel.masker.end();
     channel.masker = this.#options.createMasker();
     this.#output.skip(skipped);
+    channel.reader?.skipped(file.offset);
+  }
+
+  #hand({ file, reader }: Channel, bytes: Buffer): void {
+    this.#keep(bytes);
+    reader?.push(bytes, file.offset);
   }
 
   #keep(bytes: Buffer): void {

@@ -1,4 +1,4 @@
-import type { MetricTuple, StoreOperation } from "../entities/journal-entry.ts";
+import type { JournalEntry, MetricTuple, ScrapePosition } from "../entities/journal-entry.ts";
 import type { JournalHeader } from "../wire/journal-header.ts";
 import type { LiveRun } from "./live-run.ts";
 
@@ -9,6 +9,7 @@ export class EarlierEntries {
   isBegun = false;
   isEnded = false;
   logOffset = 0;
+  scraped: readonly ScrapePosition[] = [];
   nextSystemStep = 0;
   lastSaidAt: number;
 
@@ -18,10 +19,11 @@ export class EarlierEntries {
     this.lastSaidAt = header.startTime;
   }
 
-  add(operation: StoreOperation, receivedAt: number, logOffset: number | undefined): void {
+  add({ operation, receivedAt, logOffset, scraped }: JournalEntry): void {
     this.isBegun = true;
     this.lastSaidAt = Math.max(this.lastSaidAt, receivedAt);
     if (logOffset !== undefined) this.logOffset = logOffset;
+    if (scraped !== undefined) this.scraped = scraped;
     this.#live.observe(operation);
     if (operation.op === "update-run" && operation.runId === this.#header.runId && operation.status !== "RUNNING") {
       this.isEnded = true;

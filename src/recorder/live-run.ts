@@ -1,4 +1,4 @@
-import type { MetricTuple, StoreOperation } from "../entities/journal-entry.ts";
+import type { MetricTuple, ScrapePosition, StoreOperation, TakenIn } from "../entities/journal-entry.ts";
 import type { LogBatchRecord } from "../entities/log-record.ts";
 import type { Run } from "../entities/run.ts";
 import { attemptTag, mlflowTags } from "../entities/tag-keys.ts";
@@ -19,7 +19,7 @@ export interface LiveRunOptions {
   readonly attempt: number;
   readonly masker: SecretMasker;
   /** Writes one entry to the journal. */
-  append(operation: StoreOperation, logOffset?: number): void;
+  append(operation: StoreOperation, takenIn?: TakenIn): void;
   /** One line for the user, once per kind. */
   warn(kind: string, text: string): void;
   now(): number;
@@ -51,6 +51,7 @@ export class LiveRun {
   readonly #metrics = new Map<string, LatestMetric>();
   readonly #pending = new Map<string, PendingBatch>();
   #own: PendingBatch;
+  #scraped: readonly ScrapePosition[] | undefined;
   #maskedNames = new Set<string>();
 
   constructor(options: LiveRunOptions) {
@@ -109,17 +110,30 @@ export class LiveRun {
     if (batch.points >= pointsPerEntry) this.commit();
   }
 
+  /** How far each file of console output is taken in: said with the next entry, so to be noted before its last record is logged. */
+  noteScraped(positions: readonly ScrapePosition[]): void {
+    this.#scraped = [...positions];
+  }
+
   /** Writes what was collected as entries of the journal; the last of them says how far the append file is taken in. */
   commit(logOffset?: number): void {
-    let isOffsetSaid = logOffset === undefined;
+    const takenIn = this.#takenIn(logOffset);
+    let isSaid = takenIn === undefined;
     for (const batch of this.#pending.values()) {
       const operation = batch.take();
       if (operation === undefined) continue;
-      this.#options.append(operation, batch === this.#own ? logOffset : undefined);
-      if (batch === this.#own) isOffsetSaid = true;
+      this.#options.append(operation, batch === this.#own ? takenIn : undefined);
+      if (batch === this.#own) isSaid = true;
     }
-    if (!isOffsetSaid) this.#options.append({ op: "log-batch", runId: this.#options.runId }, logOffset);
+    if (!isSaid) this.#options.append({ op: "log-batch", runId: this.#options.runId }, takenIn);
     if (this.#pending.size > 1) this.#forgetOthers();
+  }
+
+  #takenIn(logOffset: number | undefined): TakenIn | undefined {
+    const scraped = this.#scraped;
+    this.#scraped = undefined;
+    if (logOffset === undefined && scraped === undefined) return undefined;
+    return { ...(logOffset !== undefined && { logOffset }), ...(scraped !== undefined && { scraped }) };
   }
 
   /** Writes any other operation, in order with what was collected. */

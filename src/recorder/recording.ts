@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { StoreOperation } from "../entities/journal-entry.ts";
+import type { ScrapePosition, StoreOperation, TakenIn } from "../entities/journal-entry.ts";
 
 import type { Tag } from "../entities/tag.ts";
 import { claimJournal, type JournalClaim } from "../journal/claim.ts";
@@ -52,6 +52,8 @@ export class Recording {
   readonly view: RunView;
   /** Bytes of the append file that earlier recorders took in. */
   readonly logOffset: number;
+  /** How far earlier recorders took in each file of console output. */
+  readonly scraped: readonly ScrapePosition[];
   /** Steps of system metrics that are taken already. */
   readonly nextSystemStep: number;
   /** When something was last said, in ms since the epoch. */
@@ -96,7 +98,7 @@ export class Recording {
       isOwnId: (runId) => runId === this.storeRunId || runId === this.childRunId,
       attempt: header.attempt,
       masker: this.masker,
-      append: (operation, logOffset) => this.#append(operation, logOffset),
+      append: (operation, takenIn) => this.#append(operation, takenIn),
       warn: (kind, text) => this.notice(kind, text),
       now: options.now,
     });
@@ -106,8 +108,9 @@ export class Recording {
       childRunId: () => this.childRunId,
     });
     const seen = new EarlierEntries(this.live, header);
-    for (const { entry } of readEntries(options.folder)) seen.add(entry.operation, entry.receivedAt, entry.logOffset);
+    for (const { entry } of readEntries(options.folder)) seen.add(entry);
     this.logOffset = seen.logOffset;
+    this.scraped = seen.scraped;
     this.nextSystemStep = seen.nextSystemStep;
     this.lastSaidAt = seen.lastSaidAt;
     this.isEnded = seen.isEnded;
@@ -209,12 +212,12 @@ export class Recording {
     else writeFileSync(join(folder, journalFiles.finished), "", { mode: 0o600 });
   }
 
-  #append(operation: StoreOperation, logOffset?: number): void {
+  #append(operation: StoreOperation, takenIn: TakenIn = {}): void {
     failOnPurpose("journal");
     this.#writer.append({
       receivedAt: this.#options.now(),
       attempt: this.header.attempt,
-      ...(logOffset !== undefined && { logOffset }),
+      ...takenIn,
       operation,
     });
   }

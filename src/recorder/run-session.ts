@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import type { Server, Socket } from "node:net";
 import { join } from "node:path";
 import type { RunStatus } from "../entities/run-status.ts";
@@ -14,6 +15,7 @@ import { ConsoleRecorder, hasMoreOutput, takeMaskedPart } from "./console-record
 import { describeRun } from "./describe-run.ts";
 import { finalStatus, type MissingOutcome } from "../wire/final-status.ts";
 import type { OutputEnd } from "./output-files.ts";
+import { openReadAlong, type ReadAlong } from "./read-along.ts";
 import { Recording, type RecordingOptions } from "./recording.ts";
 import { RecordHandler } from "./record-handler.ts";
 
@@ -34,6 +36,7 @@ export class RunSession {
   readonly #handler: RecordHandler;
   readonly #socket: LogSocketServer;
   readonly #monitor: SystemMetricsMonitor | undefined;
+  readonly #readAlong: ReadAlong;
   #appendFile: AppendFileReader;
   #logOffset: number;
   #console: ConsoleRecorder;
@@ -50,12 +53,16 @@ export class RunSession {
     const recording = await Recording.open(options);
     if (recording === undefined) return undefined;
     await recording.view.seed();
-    return new RunSession(recording, options);
+    // What a dead recorder had not read any more was said before it fell silent.
+    const { lastSaidAt } = recording;
+    const now = options.isRepair === true ? () => lastSaidAt : options.now;
+    return new RunSession(recording, options, await openReadAlong(recording, now));
   }
 
-  private constructor(recording: Recording, options: RunSessionOptions) {
+  private constructor(recording: Recording, options: RunSessionOptions, readAlong: ReadAlong) {
     this.recording = recording;
     this.#options = options;
+    this.#readAlong = readAlong;
     this.#logOffset = recording.logOffset;
     this.#handler = this.#createHandler();
     this.#socket = new LogSocketServer(this.#handler);
@@ -76,6 +83,7 @@ export class RunSession {
   start(server: Server | undefined): void {
     if (server !== undefined) this.#socket.serve(server);
     this.#appendFile.start();
+    this.#readAlong.tensorboard?.start();
     this.#monitor?.start();
     this.recording.start();
     this.#description = describeRun(this.recording, this.#options.folder, this.#options.env);
@@ -113,6 +121,7 @@ export class RunSession {
     const stopped = this.#monitor?.stop();
     await this.takeIn();
     await this.storeConsole();
+    this.#tellEmptyFolders();
     await stopped;
     await this.#description;
     this.#writeEnd(end);
@@ -121,7 +130,8 @@ export class RunSession {
   /** Everything that was said until now is in the journal. Sources go on for what the command left running. */
   async takeIn(): Promise<void> {
     const idleMs = this.#hasConnections || this.#socket.connectionCount > 0 ? socketIdleMs : untouchedSocketIdleMs;
-    await Promise.all([this.#socket.settle(idleMs), this.#appendFile.finish()]);
+    const tensorboard = this.#readAlong.tensorboard?.finish();
+    await Promise.all([this.#socket.settle(idleMs), this.#appendFile.finish(), tensorboard]);
     this.#handler.batchEnd();
     this.#appendFile = this.#createAppendFile();
   }
@@ -129,6 +139,7 @@ export class RunSession {
   /** For processes that outlive the command. */
   keepListening(): void {
     this.#appendFile.start();
+    this.#readAlong.tensorboard?.start();
   }
 
   /**
@@ -138,12 +149,27 @@ export class RunSession {
   async storeConsole(): Promise<void> {
     if (this.#options.isRepair === true && this.recording.header.hasSecrets) {
       this.#writeConsole(takeMaskedPart(this.#options.folder));
+      if (this.#readAlong.console !== undefined) await this.#scrapeRest();
       return;
     }
     this.#console.follow(this.#consoleSource);
     this.#writeConsole(await this.#console.finish());
     this.#consoleEnds = this.#console.ends;
     this.#console = this.#createConsole();
+  }
+
+  /** Reads the output for its metrics alone. */
+  async #scrapeRest(): Promise<void> {
+    this.#console.follow(this.#consoleSource);
+    const spoolPath = await this.#console.finish();
+    if (spoolPath !== undefined) rmSync(join(this.#options.folder, spoolPath), { force: true });
+    this.#console = this.#createConsole();
+  }
+
+  #tellEmptyFolders(): void {
+    for (const folder of this.#readAlong.tensorboard?.emptyFolders ?? []) {
+      this.recording.notice(`tensorboard ${folder}`, `no TensorBoard event file has come in ${folder}`);
+    }
   }
 
   #writeConsole(spoolPath: string | undefined): void {
@@ -249,10 +275,15 @@ export class RunSession {
 
   #createConsole(): ConsoleRecorder {
     const { header, masker } = this.recording;
+    const metrics = this.#readAlong.console;
     return new ConsoleRecorder({
       folder: this.#options.folder,
       limitBytes: header.consoleLimitBytes,
       createMasker: () => masker.createStreamMasker(),
+      ...(metrics !== undefined && {
+        createReader: (index) => metrics.createReader(index),
+        congestion: () => this.recording.congestion,
+      }),
       onNotice: (text) => this.recording.notice("console", text),
     });
   }

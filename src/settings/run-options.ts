@@ -31,6 +31,11 @@ export interface RunOptions {
   readonly syncTimeoutMs?: number;
   readonly consoleLimitBytes?: number;
   readonly redact?: boolean;
+  /** `auto`, `off` or a pattern. */
+  readonly scrape?: string;
+  /** Folders, as typed. */
+  readonly tensorboard?: readonly string[];
+  readonly paramsFromArgs?: boolean;
   readonly autolog?: boolean;
   readonly pythonHook?: boolean;
   readonly runIdFile?: string;

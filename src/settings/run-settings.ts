@@ -28,6 +28,11 @@ export interface RunSettings {
   readonly syncTimeoutMs: number;
   readonly consoleLimitBytes: number;
   readonly redact: boolean;
+  /** `auto` or a pattern; absent: no metrics are taken from the console output. */
+  readonly scrape?: string;
+  /** Folders with TensorBoard's event files, as typed: relative to the command's folder. */
+  readonly tensorboard: readonly string[];
+  readonly paramsFromArgs: boolean;
   /** MLflow's autologging in Python children that never asked for it. */
   readonly autolog: boolean;
   /** The run keeper in Python children. */
@@ -64,6 +69,9 @@ export function resolveRunSettings(options: RunOptions, env: Environment, cwd: s
     syncTimeoutMs: Math.min(options.syncTimeoutMs ?? defaults.syncTimeoutMs, longestTimerMs),
     consoleLimitBytes: options.consoleLimitBytes ?? defaults.consoleLimitBytes,
     redact: options.redact ?? true,
+    ...scrapeSettings(options),
+    tensorboard: options.tensorboard ?? [],
+    paramsFromArgs: options.paramsFromArgs ?? false,
     ...pythonSettings(options),
     ...optional("runIdFile", options.runIdFile),
     ...optional("summaryFile", options.summaryFile),
@@ -140,6 +148,14 @@ function samplingSettings(options: RunOptions, env: Environment, isInner: boolea
     ...optional("intervalSeconds", interval === undefined ? undefined : Math.min(interval, longestTimerMs / 1000)),
     ...optional("nodeId", variable(env, "MLFLOW_SYSTEM_METRICS_NODE_ID")),
   };
+}
+
+function scrapeSettings({ scrape = "off", capture }: RunOptions): Pick<RunSettings, "scrape"> {
+  if (scrape === "off") return {};
+  if (capture === "off") {
+    throw usage("--scrape needs the output that --capture off leaves alone", "give one of the two");
+  }
+  return { scrape };
 }
 
 function pythonSettings({

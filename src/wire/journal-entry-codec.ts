@@ -1,4 +1,10 @@
-import type { JournalEntry, LogBatchOperation, MetricTuple, StoreOperation } from "../entities/journal-entry.ts";
+import type {
+  JournalEntry,
+  LogBatchOperation,
+  MetricTuple,
+  ScrapePosition,
+  StoreOperation,
+} from "../entities/journal-entry.ts";
 
 type Pair = readonly [key: string, value: string];
 
@@ -8,6 +14,7 @@ interface JournalLine {
   readonly t: number;
   readonly a: number;
   readonly l?: number;
+  readonly c?: readonly ScrapePosition[];
   readonly r?: string;
   readonly m?: readonly MetricTuple[];
   readonly p?: readonly Pair[];
@@ -23,6 +30,7 @@ export function encodeEntry(entry: JournalEntry): string {
     t: entry.receivedAt,
     a: entry.attempt,
     ...(entry.logOffset === undefined ? {} : { l: entry.logOffset }),
+    ...(entry.scraped === undefined ? {} : { c: entry.scraped }),
     ...(operation.op === "log-batch" ? batchFields(operation) : { o: operation }),
   };
   return JSON.stringify(line);
@@ -35,7 +43,12 @@ export function decodeEntry(text: string): JournalEntry | undefined {
   const operation = line.o ?? batchOf(line);
   if (operation === undefined || typeof operation.op !== "string") return undefined;
   const entry = { sequence: line.s, receivedAt: line.t, attempt: line.a, operation };
-  return line.l === undefined ? entry : { ...entry, logOffset: line.l };
+  if (line.l === undefined && line.c === undefined) return entry;
+  return {
+    ...entry,
+    ...(line.l !== undefined && { logOffset: line.l }),
+    ...(line.c !== undefined && { scraped: line.c }),
+  };
 }
 
 function batchFields(operation: LogBatchOperation): Partial<JournalLine> {

@@ -57,6 +57,17 @@ export interface JournalHeader {
   readonly hasSecrets: boolean;
   readonly sampling: SamplingSettings;
   readonly consoleLimitBytes: number;
+  /** `auto` or a pattern: metrics are taken from the console output; absent: they are not. */
+  readonly scrape?: string;
+  readonly tensorboard?: TensorboardSettings;
+}
+
+/** TensorBoard's event files that belong to the run. */
+export interface TensorboardSettings {
+  /** Absolute; need not be there. */
+  readonly folders: readonly string[];
+  /** Event files that were there before the command started, and their sizes in bytes: what they hold is not the run's. */
+  readonly existing: Readonly<Record<string, number>>;
 }
 
 export interface SamplingSettings {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { StoreOperation } from "../../src/entities/journal-entry.ts";
+import type { ScrapePosition, StoreOperation } from "../../src/entities/journal-entry.ts";
 import type { Run } from "../../src/entities/run.ts";
 import { LiveRun } from "../../src/recorder/live-run.ts";
 import { createMasker } from "../../src/wire/redact.ts";
@@ -10,6 +10,7 @@ const otherId = "b".repeat(32);
 interface Entry {
   readonly operation: StoreOperation;
   readonly logOffset?: number;
+  readonly scraped?: readonly ScrapePosition[];
 }
 
 /** A live run, and what it wrote and warned of. */
@@ -20,7 +21,7 @@ function begin(env: Record<string, string> = {}) {
     runId,
     attempt: 2,
     masker: createMasker(env, { enabled: true }),
-    append: (operation, logOffset) => entries.push({ operation, ...(logOffset !== undefined && { logOffset }) }),
+    append: (operation, takenIn) => entries.push({ operation, ...takenIn }),
     warn: (kind, text) => warnings.push([kind, text]),
     now: () => 1000,
   });

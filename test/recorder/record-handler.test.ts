@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { StoreOperation } from "../../src/entities/journal-entry.ts";
+import type { StoreOperation, TakenIn } from "../../src/entities/journal-entry.ts";
 import { ArtifactIntake } from "../../src/recorder/artifact-intake.ts";
 import { LiveRun } from "../../src/recorder/live-run.ts";
 import { RecordHandler } from "../../src/recorder/record-handler.ts";
@@ -22,7 +22,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "handler-"));
   [events, warnings] = [[], []];
   const warn = (kind: string, text: string) => void warnings.push(`${kind}: ${text}`);
-  const append = (operation: StoreOperation, logOffset?: number) => void events.push([operation.op, logOffset]);
+  const append = (operation: StoreOperation, takenIn?: TakenIn) => void events.push([operation.op, takenIn?.logOffset]);
   handler = new RecordHandler({
     live: new LiveRun({ runId: "run", attempt: 1, masker, append, warn, now: () => 0 }),
     artifacts: new ArtifactIntake({ folder, runId: "run", cwd: folder }),

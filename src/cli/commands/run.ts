@@ -24,6 +24,7 @@ import { journalPlaces } from "../launch/journal-places.ts";
 import { type LaunchServer, launchRun } from "../launch/launch-run.ts";
 import { preflight, type Preflight, serverWaitMs } from "../launch/preflight.ts";
 import { preflightNow } from "../launch/preflight-now.ts";
+import type { PreparedSources, prepareSources } from "../launch/prepare-sources.ts";
 import { recordableOptions } from "../launch/recorded-options.ts";
 
 /** Runs a command and records it; the exit code is the command's own. */
@@ -66,10 +67,14 @@ async function launch(context: Context, request: RunRequest, notes: LaunchNotes)
   const { options: typed, command, cwd, known } = request;
   const here = currentFolder(context, notes.environment);
   const options = await withFiles(context, typed, notes.environment);
-  const settings = {
-    ...resolveRunSettings(options, notes.environment, here),
-    isExperimentGiven: typed.experimentName !== undefined || typed.experimentId !== undefined,
-  };
+  const sources = await askedSources(
+    {
+      ...resolveRunSettings(options, notes.environment, here),
+      isExperimentGiven: typed.experimentName !== undefined || typed.experimentId !== undefined,
+    },
+    { command, cwd: cwd ?? here, env: notes.environment },
+  );
+  const { settings } = sources;
   checkNames(settings);
   const begunAt = monotonicMs();
   // Not by a config file: one that came with a folder must not choose where credentials go.
@@ -94,10 +99,20 @@ async function launch(context: Context, request: RunRequest, notes: LaunchNotes)
     userName: userName(notes.environment),
     sourceTags: sourceTags(command),
     recordedOptions: recordableOptions(typed),
+    ...(sources.tensorboard !== undefined && { tensorboard: sources.tensorboard }),
     ...(server !== undefined && {
       server: { ...server, runIdWaitMs: Math.max(0, serverWaitMs - (monotonicMs() - begunAt)) },
     }),
   });
+}
+
+/** Most runs ask for nothing that programs show by themselves, and load nothing for it. */
+async function askedSources(
+  settings: RunSettings,
+  start: Parameters<typeof prepareSources>[1],
+): Promise<PreparedSources> {
+  const isAsked = settings.scrape !== undefined || settings.tensorboard.length > 0 || settings.paramsFromArgs;
+  return isAsked ? (await import("../launch/prepare-sources.ts")).prepareSources(settings, start) : { settings };
 }
 
 /** How a tracking server is reached, and the recorder's environment for it; `undefined` for any other store. */

@@ -8,7 +8,7 @@ import { readPlace, readStartTicks } from "../../util/proc.ts";
 import { randomRunName } from "../../util/run-names.ts";
 import { withoutUserinfo } from "../../util/uri-secrets.ts";
 import { version } from "../../util/version.ts";
-import type { JournalHeader } from "../../wire/journal-header.ts";
+import type { JournalHeader, TensorboardSettings } from "../../wire/journal-header.ts";
 import type { SecretMasker } from "../../wire/redact.ts";
 import { endedAttemptTags, nextAttempt, splitParams, staleTags } from "./previous-attempt.ts";
 import type { Preflight } from "./preflight.ts";
@@ -27,6 +27,7 @@ export interface AttemptRequest {
   readonly startTime: number;
   readonly hasSecrets: boolean;
   readonly socketPath?: string;
+  readonly tensorboard?: TensorboardSettings;
   readonly server?: { readonly access: ServerAccess };
 }
 
@@ -67,6 +68,14 @@ export function attemptHeader(request: AttemptRequest): JournalHeader {
     hasSecrets: settings.redact && request.hasSecrets,
     sampling: settings.sampling,
     consoleLimitBytes: settings.consoleLimitBytes,
+    ...readAlong(request),
+  };
+}
+
+function readAlong({ settings, tensorboard }: AttemptRequest): Pick<JournalHeader, "scrape" | "tensorboard"> {
+  return {
+    ...(settings.scrape !== undefined && { scrape: settings.scrape }),
+    ...(tensorboard !== undefined && { tensorboard }),
   };
 }
 
@@ -82,7 +91,7 @@ function initialTags(request: AttemptRequest, createId: string): readonly Tag[] 
     [trackTags.version]: version,
     [trackTags.attempt]: String(run === undefined ? 1 : nextAttempt(run)),
     [trackTags.attemptStartTime]: String(request.startTime),
-    [trackTags.options]: request.recordedOptions,
+    [trackTags.options]: masker.maskText(request.recordedOptions),
   };
   if (run === undefined) {
     context[trackTags.createId] = createId;

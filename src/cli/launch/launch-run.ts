@@ -8,7 +8,7 @@ import type { RunSettings } from "../../settings/run-settings.ts";
 import { type Environment, variable } from "../../settings/tracking-uri.ts";
 import { parseTrackingUri } from "../../store/tracking-uri.ts";
 import { messageOf } from "../../util/error-code.ts";
-import type { JournalHeader } from "../../wire/journal-header.ts";
+import type { JournalHeader, TensorboardSettings } from "../../wire/journal-header.ts";
 import { createMasker } from "../../wire/redact.ts";
 import { findEnvironmentSecrets } from "../../wire/secret-names.ts";
 import type { LaunchNotes } from "../../wrapper/launch-notes.ts";
@@ -33,6 +33,7 @@ export interface LaunchRequest {
   readonly userName: string;
   readonly sourceTags: readonly Tag[];
   readonly recordedOptions: string;
+  readonly tensorboard?: TensorboardSettings;
   /** The tracking server and how it is reached. */
   readonly server?: LaunchServer;
 }

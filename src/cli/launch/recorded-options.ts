@@ -1,6 +1,6 @@
 import type { RunOptions } from "../../settings/run-options.ts";
 
-/** Options that `resume` uses again; none of them can hold a secret. */
+/** Options that `resume` uses again; what looks like a secret in one of them is masked. */
 type RecordedOptions = Pick<
   RunOptions,
   | "systemMetrics"
@@ -13,6 +13,9 @@ type RecordedOptions = Pick<
   | "syncTimeoutMs"
   | "consoleLimitBytes"
   | "redact"
+  | "scrape"
+  | "tensorboard"
+  | "paramsFromArgs"
   | "autolog"
   | "pythonHook"
   | "quiet"
@@ -29,6 +32,9 @@ const recordedKeys = [
   "syncTimeoutMs",
   "consoleLimitBytes",
   "redact",
+  "scrape",
+  "tensorboard",
+  "paramsFromArgs",
   "autolog",
   "pythonHook",
   "quiet",

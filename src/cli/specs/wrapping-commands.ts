@@ -1,7 +1,7 @@
 import { captureModes, type ResumeOptions, type RunOptions } from "../../settings/run-options.ts";
 import { run } from "../commands/run.ts";
 import { type CommandSpec, defineCommand, type TypedOption } from "../command-spec.ts";
-import { anyText, durationMs, oneOf, paramPairs, seconds, sizeBytes, tagPairs, text } from "../option-values.ts";
+import { anyText, durationMs, oneOf, paramPairs, seconds, sizeBytes, tagPairs, text, texts } from "../option-values.ts";
 
 /** Options that `run` and `resume` share; cli.md describes each. */
 const sharedOptions: readonly TypedOption<Omit<RunOptions, "runId">>[] = [
@@ -90,6 +90,23 @@ const sharedOptions: readonly TypedOption<Omit<RunOptions, "runId">>[] = [
     flags: "--console-limit <size>",
     description: "cap of the stored console log; default 1GB",
     parse: sizeBytes("--console-limit"),
+  },
+  {
+    field: "scrape",
+    flags: "--scrape <what>",
+    description: "take metrics from the output: auto, off (default) or a pattern such as 'loss={loss} step={step}'",
+    parse: text("--scrape"),
+  },
+  {
+    field: "tensorboard",
+    flags: "--tensorboard <dir>",
+    description: "take metrics from TensorBoard's event files in and below this folder; repeatable",
+    parse: texts("--tensorboard"),
+  },
+  {
+    field: "paramsFromArgs",
+    flags: "--params-from-args",
+    description: "params from the command's own options: --lr 0.01, --lr=0.01, lr=0.01",
   },
   { field: "redact", flags: "--no-redact", description: "store secrets too", value: false },
   {
