@@ -1,8 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import type { Server, Socket } from "node:net";
-import { join } from "node:path";
 import { failOnPurpose } from "../util/test-fault.ts";
 import type { RecorderMessage, WrapperMessage } from "../wire/control-messages.ts";
+import {
+  type EarlyKey,
+  meetEarlyRecorder,
+  type RecorderChannel,
+  type RecorderListener,
+  spawnRecorder,
+} from "./recorder-channel.ts";
 
 export interface RecorderProcessOptions {
   readonly hello: WrapperMessage & { readonly type: "hello" };
@@ -11,6 +16,8 @@ export interface RecorderProcessOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Descriptors that only the command may inherit, as `fd` and link text. */
   readonly foreignDescriptors?: readonly (readonly [fd: number, link: string])[];
+  /** Of a recorder that was started beside this process and waits to be met. */
+  readonly earlyKey?: EarlyKey;
   onMessage(message: RecorderMessage): void;
   /** The recorder failed three times: recording goes no further than the journal. */
   onGivenUp(): void;
@@ -18,6 +25,8 @@ export interface RecorderProcessOptions {
 
 const silentSecondsAllowed = 10;
 const failuresAllowed = 3;
+/** A recorder that was started with this process has come up by then, or never will. */
+const meetingTimeoutMs = 2000;
 
 /**
  * The recorder as its starter sees it: started, told what happened so far, started again when it dies or is silent for
@@ -31,7 +40,9 @@ export class RecorderProcess {
   /** Connections that were handed over; ours stays open until the recorder says that it has its own. */
   readonly #handed: Socket[] = [];
   #isReady = false;
-  #process: ChildProcess | undefined;
+  #process: RecorderChannel | undefined;
+  #listener: RecorderListener | undefined;
+  #earlyKey: EarlyKey | undefined;
   #watch: NodeJS.Timeout | undefined;
   #silentSeconds = 0;
   #failures = 0;
@@ -39,6 +50,7 @@ export class RecorderProcess {
 
   constructor(options: RecorderProcessOptions) {
     this.#options = options;
+    this.#earlyKey = options.earlyKey;
   }
 
   get pid(): number | undefined {
@@ -53,12 +65,13 @@ export class RecorderProcess {
   start(): void {
     if (this.#isDone) return;
     try {
-      this.#spawn();
+      if (this.#earlyKey === undefined) this.#spawn();
+      else this.#meet(this.#earlyKey);
     } catch {
       // No process could be made, or nothing sent to it (EAGAIN, ENOMEM, EMFILE): one failure of the recorder, not a second at its end.
       const half = this.#process;
       this.#process = undefined;
-      half?.kill("SIGKILL");
+      half?.kill();
       this.#fail();
     }
     this.#watch ??= setInterval(() => this.#countSilence(), 1000).unref();
@@ -82,20 +95,39 @@ export class RecorderProcess {
     clearInterval(this.#watch);
   }
 
-  #spawn(): void {
-    const foreign = (this.#options.foreignDescriptors ?? []).map(([fd, link]) => `${fd}=${link}`);
-    const child = spawn(process.execPath, [...nodeArguments, recorderEntry(), ...foreign], {
-      detached: true,
-      cwd: "/",
-      stdio: ["ignore", "ignore", "ignore", "ipc"],
-      env: { ...this.#options.env, ...compileCache },
+  #meet(key: EarlyKey): void {
+    this.#earlyKey = undefined;
+    const met = this.#listen((listener) =>
+      meetEarlyRecorder({ key, env: this.#options.env }, listener, meetingTimeoutMs),
+    );
+    void met.then((channel) => {
+      if (channel === undefined) this.start();
+      else this.#use(channel);
     });
-    this.#process = child;
+  }
+
+  #spawn(): void {
+    const { env, foreignDescriptors = [] } = this.#options;
+    this.#use(this.#listen((listener) => spawnRecorder({ env, foreignDescriptors }, listener)));
+  }
+
+  /** What a recorder says counts as long as it is the one in use. */
+  #listen<Opened>(open: (listener: RecorderListener) => Opened): Opened {
+    const listener: RecorderListener = {
+      onMessage: (message) => {
+        if (this.#listener === listener) this.#hear(message);
+      },
+      onLost: () => {
+        if (this.#listener === listener) this.#lose();
+      },
+    };
+    this.#listener = listener;
+    return open(listener);
+  }
+
+  #use(channel: RecorderChannel): void {
+    this.#process = channel;
     this.#silentSeconds = 0;
-    child.on("message", (message) => this.#hear(child, message as RecorderMessage));
-    child.on("error", () => this.#lose(child));
-    child.on("exit", () => this.#lose(child));
-    child.unref();
     failOnPurpose("hand-over");
     this.#send(this.#options.hello, this.#options.server);
     for (const message of this.#said) this.#send(message);
@@ -106,8 +138,7 @@ export class RecorderProcess {
     this.#send({ type: "connection" }, socket);
   }
 
-  #hear(child: ChildProcess, message: RecorderMessage): void {
-    if (child !== this.#process) return;
+  #hear(message: RecorderMessage): void {
     this.#silentSeconds = 0;
     if (message.type === "accepted") this.#handed.shift()?.destroy();
     if (message.type === "ready") {
@@ -117,8 +148,8 @@ export class RecorderProcess {
     this.#options.onMessage(message);
   }
 
-  #lose(child: ChildProcess): void {
-    if (child !== this.#process) return;
+  #lose(): void {
+    this.#listener = undefined;
     this.#process = undefined;
     this.#isReady = false;
     this.#waiting.unshift(...this.#handed.splice(0));
@@ -140,28 +171,10 @@ export class RecorderProcess {
   #countSilence(): void {
     this.#silentSeconds += 1;
     if (this.#silentSeconds < silentSecondsAllowed || this.#process === undefined) return;
-    this.#process.kill("SIGKILL");
+    this.#process.kill();
   }
 
   #send(message: WrapperMessage, handle?: Server | Socket): void {
-    // A channel that is closed by now belongs to a recorder that died: its successor is told everything again.
-    if (this.#process?.connected === true) this.#process.send(message, handle, { keepOpen: true }, () => {});
+    this.#process?.send(message, handle);
   }
-}
-
-/**
- * V8's own sizes leave 240 MB resident after a million points, these 140 and no less speed. Beside the 64 MiB that may wait for
- * a stuck disk there is room for all else.
- */
-const nodeArguments = ["--max-semi-space-size=4", "--max-old-space-size=128"];
-
-/** The recorder's compiled code lies where the launcher has the wrapper's; recorder-main keeps the variable to itself. */
-const compileCache = import.meta.filename.endsWith(".js")
-  ? { NODE_COMPILE_CACHE: join(import.meta.dirname, ".cache") }
-  : {};
-
-/** The recorder's program lies beside this one: a chunk of the bundle, or the source when run from a checkout. */
-function recorderEntry(): string {
-  if (import.meta.filename.endsWith(".ts")) return join(import.meta.dirname, "../recorder/recorder-main.ts");
-  return join(import.meta.dirname, "recorder.js");
 }

@@ -2,18 +2,44 @@ import { closeSync, readlinkSync } from "node:fs";
 import { Server, Socket } from "node:net";
 import type { RecorderMessage, WrapperMessage } from "../wire/control-messages.ts";
 import { armFaults } from "../util/test-fault.ts";
+import { meetStarter, readEarlyStart } from "./early-start.ts";
 import { Recorder } from "./recorder.ts";
 
 /**
  * The recorder's program: started detached by whoever has a run, told what happens over Node's IPC channel. It is ended by
  * nothing but its own work: terminal and scheduler signals are for the command.
  */
-function main(): void {
+async function main(): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) process.on(signal, () => {});
-  closeForeignDescriptors(process.argv.slice(2));
+  const early = readEarlyStart(process.argv.slice(2), process.env);
+  if (early === undefined) closeForeignDescriptors(process.argv.slice(2));
+  else {
+    for (const fd of early.foreignFds) closeQuietly(fd);
+    if (!(await meetStarter(early))) process.exit(0);
+  }
   delete process.env["NODE_COMPILE_CACHE"];
+  let recorder: Recorder | undefined;
+  process.on("message", (message: WrapperMessage, handle: unknown) => {
+    if (message.type === "environment") replaceEnvironment(message.env);
+    recorder ??= createRecorder();
+    recorder.hear(message, handle instanceof Server || handle instanceof Socket ? handle : undefined);
+  });
+  process.on("disconnect", () => (recorder ??= createRecorder()).wrapperGone());
+  process.on("uncaughtException", (error) => (recorder ??= createRecorder()).crash(error));
+  process.on("unhandledRejection", (error) => (recorder ??= createRecorder()).crash(error));
+}
+
+function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // Closed already: all the better.
+  }
+}
+
+function createRecorder(): Recorder {
   armFaults(process.env["TRACK_TEST_FAULT"]);
-  const recorder = new Recorder({
+  return new Recorder({
     env: process.env,
     tell: (message: RecorderMessage) => {
       // The wrapper may be gone by now; the journal has everything all the same.
@@ -21,12 +47,12 @@ function main(): void {
     },
     leave: (exitCode) => process.exit(exitCode),
   });
-  process.on("message", (message: WrapperMessage, handle: unknown) => {
-    recorder.hear(message, handle instanceof Server || handle instanceof Socket ? handle : undefined);
-  });
-  process.on("disconnect", () => recorder.wrapperGone());
-  process.on("uncaughtException", (error) => recorder.crash(error));
-  process.on("unhandledRejection", (error) => recorder.crash(error));
+}
+
+/** The launcher has put aside what would change Node; what the recorder starts is to see what the caller gave. */
+function replaceEnvironment(env: Readonly<Record<string, string>>): void {
+  for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name];
+  Object.assign(process.env, env);
 }
 
 /** Descriptors that the caller meant for the command alone (`3<file`, `<(...)`): held here they would outlive it. */
@@ -41,4 +67,4 @@ function closeForeignDescriptors(described: readonly string[]): void {
   }
 }
 
-main();
+void main();

@@ -44,6 +44,8 @@ export class Recorder {
 
   hear(message: WrapperMessage, handle: Server | Socket | undefined): void {
     switch (message.type) {
+      case "environment":
+        return;
       case "hello":
         this.#session ??= this.#open(message, handle instanceof Server ? handle : undefined);
         return;

@@ -12,6 +12,8 @@ export type ConsoleSource =
 
 /** From the wrapper to the recorder, over Node's own IPC channel. Its end without an outcome means that the wrapper died. */
 export type WrapperMessage =
+  /** Only to a recorder that the launcher has started, before anything else: the environment that the caller gave. */
+  | { readonly type: "environment"; readonly env: Readonly<Record<string, string>> }
   /** The first message; the listening Unix server comes with it as its handle. */
   | { readonly type: "hello"; readonly journalFolder: string; readonly socketPath: string; readonly verbose: boolean }
   /** A connection that the wrapper's copy of the server accepted; the socket comes as its handle. */

@@ -12,6 +12,8 @@ export interface LaunchNotes {
   readonly softOpenFiles?: number;
   /** The caller's descriptors above 2. */
   readonly inheritedFds: readonly number[];
+  /** Name and password of the meeting with a recorder that the launcher has started. */
+  readonly earlyRecorder?: { readonly name: string; readonly password: string };
   /** Descriptors of empty pipes that the launcher made for the console capture. */
   readonly pipeFds: readonly number[];
 }
@@ -32,6 +34,7 @@ export function readLaunchNotes(env: Readonly<Record<string, string | undefined>
     blockedSignals: signalsOf(blocked),
     ...(Number.isSafeInteger(softOpenFiles) ? { softOpenFiles } : {}),
     inheritedFds: wordsOf(env[`${prefix}FDS`]).map(Number).filter(Number.isSafeInteger),
+    ...earlyRecorderOf(wordsOf(env[`${prefix}EARLY`])),
     pipeFds: wordsOf(env[`${prefix}PIPES`]).map(Number).filter(isPipe),
   };
 }
@@ -51,6 +54,10 @@ function readEnvironment(env: Readonly<Record<string, string | undefined>>): Rec
     if (end > 0) environment[entry.slice(0, end)] = entry.slice(end + 1);
   }
   return environment;
+}
+
+function earlyRecorderOf([name, password]: readonly string[]): Pick<LaunchNotes, "earlyRecorder"> {
+  return name === undefined || password === undefined ? {} : { earlyRecorder: { name, password } };
 }
 
 function wordsOf(text: string | undefined): string[] {

@@ -196,6 +196,7 @@ class CommandRun {
       hello: { type: "hello", journalFolder, socketPath: logging?.path ?? "", verbose: false },
       ...(logging !== undefined && { server: logging.server }),
       env: recorderEnv,
+      ...(notes.earlyRecorder !== undefined && { earlyKey: notes.earlyRecorder }),
       foreignDescriptors: describeDescriptors([...notes.inheritedFds, ...(command?.leakingFds ?? [])]),
       onMessage: (message) => this.#hear(message),
       onGivenUp: () => this.#giveUp(),

@@ -1,0 +1,55 @@
+import { connect } from "node:net";
+import { openIpc } from "../util/open-ipc.ts";
+
+export interface EarlyStart {
+  /** The process that this one was started beside. */
+  readonly starterPid: number;
+  readonly name: string;
+  readonly password: string;
+  /** Descriptors that the caller meant for the command alone: held here they would outlive it. */
+  readonly foreignFds: readonly number[];
+}
+
+const firstRetryMs = 2;
+const longestRetryMs = 50;
+/** A run that is not recorded at all asks for no recorder. */
+const patienceMs = 20_000;
+
+/** What the launcher said: `--early <pid>`, and name and password in the environment, since others can read command lines. */
+export function readEarlyStart(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): EarlyStart | undefined {
+  const [name, password] = (env["_TRACK_LAUNCH_EARLY"] ?? "").split(" ");
+  if (argv[0] !== "--early" || name === undefined || password === undefined) return undefined;
+  // They were open when Node started, so none of its own has one of these numbers.
+  const foreignFds = (env["_TRACK_LAUNCH_FDS"] ?? "").split(" ").filter((word) => word !== "");
+  return { starterPid: Number(argv[1]), name, password, foreignFds: foreignFds.map(Number) };
+}
+
+/**
+ * Waits until the process that it was started beside has a run to be recorded, and makes the connection to it the IPC channel.
+ * False where that process is gone, or cannot be: then there is nothing to do.
+ */
+export async function meetStarter(start: EarlyStart): Promise<boolean> {
+  const deadline = performance.now() + patienceMs;
+  const isWanted = (): boolean => process.ppid === start.starterPid && performance.now() < deadline;
+  for (let delayMs = firstRetryMs; isWanted(); delayMs = Math.min(delayMs * 1.2, longestRetryMs)) {
+    const socket = await tryConnect(`\0track-${start.name}`);
+    if (socket !== undefined) {
+      socket.write(`${start.password} ${process.pid}\n`);
+      return openIpc(socket);
+    }
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
+  }
+  return false;
+}
+
+function tryConnect(path: string) {
+  return new Promise<ReturnType<typeof connect> | undefined>((resolve) => {
+    const socket = connect(path);
+    socket.on("connect", () => resolve(socket));
+    // Not there yet, as a rule.
+    socket.on("error", () => resolve(undefined));
+  });
+}
