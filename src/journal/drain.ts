@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import type { JournalEntry, StoreOperation } from "../entities/journal-entry.ts";
 import { StoreError } from "../errors.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
@@ -150,8 +151,9 @@ export class Drain {
         continue;
       }
       this.#changeState({ kind: "draining" });
-      await this.#settleGroup(group);
-      if (group.isLast && this.#waiters.length === 0)
+      const groups = this.#followersOf(group);
+      if (!(await this.#settleTogether(groups))) for (const each of groups) await this.#settleGroup(each);
+      if (groups.at(-1)?.isLast === true && this.#waiters.length === 0)
         await this.#pace.sleep(typeof paceMs === "number" ? paceMs : paceMs());
       else await new Promise(setImmediate);
     }
@@ -181,6 +183,37 @@ export class Drain {
     if (this.#isStopped || (!isAllWritten && this.#progress.cursor.sequence < last)) return;
     this.#changeState({ kind: "idle" });
     this.#resolveWaiters(Infinity);
+  }
+
+  /** The group with those behind it that are small as well: one write for all of a short run's end. */
+  #followersOf(first: EntryGroup): readonly EntryGroup[] {
+    const groups = [first];
+    let last = first;
+    try {
+      while (!last.isLast && isSmall(last, this.#options.folder) && groups.length < groupsTogether) {
+        const next = this.#groups.next();
+        if (next === undefined) break;
+        groups.push(next);
+        last = next;
+      }
+    } catch (error) {
+      // The next turn meets it again, and waits.
+      if (!(error instanceof Error && "code" in error)) throw error;
+    }
+    return groups;
+  }
+
+  /** False where each has to be settled by itself. */
+  async #settleTogether(groups: readonly EntryGroup[]): Promise<boolean> {
+    if (groups.length < 2 || this.#options.guardAttempt === true) return false;
+    if (!groups.every((group) => isSmall(group, this.#options.folder))) return false;
+    const operations = groups.map(({ operation }) => operation);
+    if (!(await this.#store.writeTogether(operations, this.#contextOf()))) return false;
+    for (const { entries, operation } of groups) {
+      this.#noteStored(operation);
+      this.#advance(entries.at(-1) ?? entries[0]);
+    }
+    return true;
   }
 
   async #settleGroup({ entries, operation }: EntryGroup): Promise<void> {
@@ -221,17 +254,20 @@ export class Drain {
   }
 
   async #write(operation: StoreOperation, { attempt }: JournalEntry): Promise<WriteOutcome> {
-    const { folder, openArtifacts, runIds, guardAttempt } = this.#options;
-    const outcome = await this.#store.write(operation, {
-      folder,
-      openArtifacts,
-      ...(runIds === undefined ? {} : { runIds }),
-      ...(guardAttempt === true ? { guardedAttempt: attempt } : {}),
-    });
-    if (outcome.kind === "stored" && operation.op === "log-artifact") {
-      this.#progress.noteStoredFile(spoolPathIn(folder, operation));
-    }
+    const { guardAttempt } = this.#options;
+    const context = { ...this.#contextOf(), ...(guardAttempt === true ? { guardedAttempt: attempt } : {}) };
+    const outcome = await this.#store.write(operation, context);
+    if (outcome.kind === "stored") this.#noteStored(operation);
     return outcome;
+  }
+
+  #contextOf(): ApplyContext {
+    const { folder, openArtifacts, runIds } = this.#options;
+    return { folder, openArtifacts, ...(runIds === undefined ? {} : { runIds }) };
+  }
+
+  #noteStored(operation: StoreOperation): void {
+    if (operation.op === "log-artifact") this.#progress.noteStoredFile(spoolPathIn(this.#options.folder, operation));
   }
 
   #advance(drained: DrainedEntry): void {
@@ -271,6 +307,23 @@ export class Drain {
     const isSame = state.kind === this.#state && state.kind !== "waiting";
     this.#state = state.kind;
     if (!isSame) this.#options.onStateChange?.(state);
+  }
+}
+
+/** What one transaction may hold without keeping other writers out for long. */
+const groupsTogether = 32;
+const smallPoints = 200;
+const smallFileBytes = 65_536;
+
+function isSmall({ operation }: EntryGroup, folder: string): boolean {
+  if (operation.op === "log-batch") return (operation.metrics?.length ?? 0) <= smallPoints;
+  if (operation.op !== "log-artifact") return true;
+  try {
+    const stats = statSync(spoolPathIn(folder, operation), { throwIfNoEntry: false });
+    return stats === undefined || (stats.isFile() && stats.size <= smallFileBytes);
+  } catch {
+    // A path that is no good is set aside by itself.
+    return false;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { StoreOperation } from "../entities/journal-entry.ts";
 import type { StoreError } from "../errors.ts";
-import type { TrackingStore } from "../store/tracking-store.ts";
+import { canGroup, type TrackingStore } from "../store/tracking-store.ts";
 import type { ApplyContext } from "./apply-operation.ts";
 import { applyOperation } from "./apply-operation.ts";
 import { isWorthWaiting, refusalOf, retryDelayMs } from "./backoff.ts";
@@ -44,6 +44,22 @@ export class PatientStore {
       }
     }
     return { kind: "stopped" };
+  }
+
+  /** Writes all of them as one, where the store can. False, and nothing is written, where anything stands in the way of any of them. */
+  async writeTogether(operations: readonly StoreOperation[], context: ApplyContext): Promise<boolean> {
+    if (this.#isStopped) return false;
+    try {
+      const store = await this.#open();
+      if (!canGroup(store)) return false;
+      await store.together(async () => {
+        for (const operation of operations) await applyOperation(store, operation, context);
+      });
+      return true;
+    } catch {
+      // Each by itself tells what it was, waits or is set aside.
+      return false;
+    }
   }
 
   /** Ends a wait; writes from now on are `stopped`. */

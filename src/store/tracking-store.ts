@@ -180,3 +180,16 @@ export interface TrackingStore extends ExperimentStore, RunStore, LoggedModelSto
   /** What is under way, and all that comes later, fails with `TEMPORARILY_UNAVAILABLE`; only where a server may keep silent. */
   abort?(): void;
 }
+
+/** A store that can make several writes one: they are stored together or not at all. */
+export interface GroupingStore {
+  /**
+   * Runs `work`, whose writes to this store become one. Rejects as `work` or the store does, and nothing is stored then.
+   * Until it has settled nobody else may write; reads see what is not yet settled.
+   */
+  together<Result>(work: () => Promise<Result>): Promise<Result>;
+}
+
+export function canGroup(store: TrackingStore): store is TrackingStore & GroupingStore {
+  return "together" in store && typeof store.together === "function";
+}

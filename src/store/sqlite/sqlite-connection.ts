@@ -40,6 +40,8 @@ export class SqliteConnection {
   #identity: string | undefined;
   #checkedSchemaVersion: number | undefined;
   #isClosed = false;
+  /** A transaction is open that the writes asked for now are parts of. */
+  #isGrouping = false;
   #tail: Promise<unknown> = Promise.resolve();
 
   private constructor(path: string, options: ConnectionOptions) {
@@ -63,12 +65,40 @@ export class SqliteConnection {
 
   /** Runs `body` on one consistent state of the database. It may run again when a lock gets in its way. */
   read<Result>(body: (db: DatabaseSync) => Result): Promise<Result> {
+    if (this.#isGrouping) return this.#asPart(body);
     return this.#enqueue(() => this.#retryWhileBusy(() => this.#readOnce(body)));
   }
 
   /** Runs `body` in a transaction: all of its writes are stored, or none. */
   write<Result>(body: (db: DatabaseSync) => Result): Promise<Result> {
+    if (this.#isGrouping) return this.#asPart(body);
     return this.#enqueue(() => this.#transact(body));
+  }
+
+  /** Makes the writes that `work` asks for one transaction; rejects, and stores none of them, where it does or the file refuses. */
+  together<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#enqueue(async () => {
+      const deadline = monotonicMs() + this.#options.busyTimeoutMs;
+      await this.#retryWhileBusy(() => this.#db.exec("BEGIN IMMEDIATE"), deadline);
+      try {
+        this.#refuseDuringMigration();
+        this.#isGrouping = true;
+        const result = await work().finally(() => (this.#isGrouping = false));
+        await this.#retryWhileBusy(() => this.#db.exec("COMMIT"), deadline);
+        return result;
+      } catch (error) {
+        this.#rollBack();
+        throw error;
+      }
+    });
+  }
+
+  async #asPart<Result>(body: (db: DatabaseSync) => Result): Promise<Result> {
+    try {
+      return body(this.#db);
+    } catch (error) {
+      throw toStoreError(error, this.#path);
+    }
   }
 
   /** MLflow's revision of the tables right now; it changes when an MLflow migrates the database. */

@@ -31,6 +31,7 @@ import type {
   CreateRunRequest,
   DatasetSearch,
   DatasetSummary,
+  GroupingStore,
   LogBatchRequest,
   Page,
   SearchExperimentsQuery,
@@ -65,7 +66,14 @@ export async function openSqliteStore(path: string, options: OpenStoreOptions): 
  * Calls are carried out in the order they were made. While the database is locked they wait, but never block the event loop for long.
  */
 export class SqliteStore
-  implements TrackingStore, DatasetSearch, MetricSummaries, MetricSeriesReader, RegistryOwner, RunFieldsSearch
+  implements
+    TrackingStore,
+    GroupingStore,
+    DatasetSearch,
+    MetricSummaries,
+    MetricSeriesReader,
+    RegistryOwner,
+    RunFieldsSearch
 {
   readonly #connection: SqliteConnection;
   readonly #artifactRoot: string;
@@ -241,6 +249,10 @@ export class SqliteStore
   async openRegistry(): Promise<RegistryStore> {
     const { SqliteRegistryStore } = await import("./sqlite-registry-store.ts");
     return new SqliteRegistryStore(this.#connection);
+  }
+
+  together<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#connection.together(work);
   }
 
   /** Carries out what was asked for before, then closes. */
