@@ -10,8 +10,10 @@ export interface EarlyStart {
   readonly foreignFds: readonly number[];
 }
 
-const firstRetryMs = 2;
-const longestRetryMs = 50;
+const retryMs = 2;
+/** A wrapper that takes longer has something to wait for, and is not kept waiting by a little more. */
+const eagerMs = 500;
+const lazyRetryMs = 50;
 /** A run that is not recorded at all asks for no recorder. */
 const patienceMs = 20_000;
 
@@ -29,17 +31,19 @@ export function readEarlyStart(
 
 /**
  * Waits until the process that it was started beside has a run to be recorded, and makes the connection to it the IPC channel.
- * False where that process is gone, or cannot be: then there is nothing to do.
+ * False where that process is gone, or cannot be: then there is nothing to do. `meanwhile` is called once if there is time.
  */
-export async function meetStarter(start: EarlyStart): Promise<boolean> {
+export async function meetStarter(start: EarlyStart, meanwhile: () => void): Promise<boolean> {
   const deadline = performance.now() + patienceMs;
   const isWanted = (): boolean => process.ppid === start.starterPid && performance.now() < deadline;
-  for (let delayMs = firstRetryMs; isWanted(); delayMs = Math.min(delayMs * 1.2, longestRetryMs)) {
+  for (let tries = 0; isWanted(); tries += 1) {
     const socket = await tryConnect(`\0track-${start.name}`);
     if (socket !== undefined) {
       socket.write(`${start.password} ${process.pid}\n`);
       return openIpc(socket);
     }
+    if (tries === 0) meanwhile();
+    const delayMs = performance.now() < eagerMs ? retryMs : lazyRetryMs;
     await new Promise((resolve) => setTimeout(resolve, delayMs));
   }
   return false;

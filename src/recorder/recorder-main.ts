@@ -4,6 +4,7 @@ import type { RecorderMessage, WrapperMessage } from "../wire/control-messages.t
 import { armFaults } from "../util/test-fault.ts";
 import { meetStarter, readEarlyStart } from "./early-start.ts";
 import { Recorder } from "./recorder.ts";
+import { warmUpSqlite } from "../store/sqlite/warm-up.ts";
 
 /**
  * The recorder's program: started detached by whoever has a run, told what happens over Node's IPC channel. It is ended by
@@ -15,7 +16,7 @@ async function main(): Promise<void> {
   if (early === undefined) closeForeignDescriptors(process.argv.slice(2));
   else {
     for (const fd of early.foreignFds) closeQuietly(fd);
-    if (!(await meetStarter(early))) process.exit(0);
+    if (!(await meetStarter(early, warmUpSqlite))) process.exit(0);
   }
   delete process.env["NODE_COMPILE_CACHE"];
   let recorder: Recorder | undefined;
