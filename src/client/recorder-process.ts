@@ -39,6 +39,9 @@ export class RecorderProcess {
   readonly #waiting: Socket[] = [];
   /** Connections that were handed over; ours stays open until the recorder says that it has its own. */
   readonly #handed: Socket[] = [];
+  /** Resolves once a recorder has been told of the run, or none can be had: before that nobody would go on with it. */
+  readonly isTold: Promise<void>;
+  #noteTold: () => void = () => undefined;
   #isReady = false;
   #process: RecorderChannel | undefined;
   #listener: RecorderListener | undefined;
@@ -51,6 +54,7 @@ export class RecorderProcess {
   constructor(options: RecorderProcessOptions) {
     this.#options = options;
     this.#earlyKey = options.earlyKey;
+    this.isTold = new Promise((resolve) => (this.#noteTold = resolve));
   }
 
   get pid(): number | undefined {
@@ -131,6 +135,7 @@ export class RecorderProcess {
     failOnPurpose("hand-over");
     this.#send(this.#options.hello, this.#options.server);
     for (const message of this.#said) this.#send(message);
+    this.#noteTold();
   }
 
   #hand(socket: Socket): void {
@@ -160,6 +165,7 @@ export class RecorderProcess {
     this.#failures += 1;
     if (this.isGivenUp) {
       this.release();
+      this.#noteTold();
       for (const socket of this.#waiting.splice(0)) socket.destroy();
       this.#options.onGivenUp();
     } else {

@@ -259,6 +259,7 @@ class CommandRun {
     this.#recorder.tell({ type: "outcome", outcome: record });
     await done;
     clearTimeout(timer);
+    await this.#recorder.isTold;
     this.#recorder.release();
   }
 
