@@ -18,7 +18,7 @@ const kept: Socket[] = [];
  */
 export function openIpc(socket: Socket): boolean {
   const { _handle: handle } = socket as Socket & { _handle?: StreamHandle };
-  if (forkChild === undefined || handle === undefined || !(handle.fd >= 0) || process.connected === true) return false;
+  if (forkChild === undefined || handle === undefined || !(handle.fd >= 0) || process.connected) return false;
   handle.readStop();
   handle.reading = false;
   forkChild(handle.fd, "json");
