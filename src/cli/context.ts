@@ -45,12 +45,14 @@ export interface ContextParts {
   readonly io?: Io;
   readonly now?: () => number;
   readonly stdin?: () => AsyncIterable<Uint8Array>;
+  /** What another context has read already. */
+  readonly config?: LoadedConfig;
 }
 
 /** The process's own context; each part can be replaced. Cheap: nothing is opened or looked up before it is asked for. */
 export function createContext(parts: ContextParts = {}): Context {
   const env = parts.env ?? process.env;
-  let config: LoadedConfig | undefined;
+  let config = parts.config;
   const readConfig = async (paths: readonly string[], runOptions: readonly OptionSpec[]): Promise<void> => {
     try {
       // Most folders have no such file, and pay nothing for its reader.

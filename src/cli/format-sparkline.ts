@@ -1,7 +1,9 @@
 const bars = "▁▂▃▄▅▆▇█";
+const asciiBars = "_.-=+*%#";
 
 /** One bar for each value, scaled from the lowest to the highest; a blank where the value is NaN or infinite; nothing for a single value. */
-export function formatSparkline(values: readonly number[]): string {
+export function formatSparkline(values: readonly number[], { isUtf8 = true } = {}): string {
+  const levels = isUtf8 ? bars : asciiBars;
   if (values.length < 2) return "";
   const finite = values.filter((value) => Number.isFinite(value));
   const low = Math.min(...finite);
@@ -10,7 +12,7 @@ export function formatSparkline(values: readonly number[]): string {
     .map((value) => {
       if (!Number.isFinite(value)) return " ";
       const share = span > 0 ? (value - low) / span : 0.5;
-      return bars.charAt(Math.min(bars.length - 1, Math.floor(share * bars.length)));
+      return levels.charAt(Math.min(levels.length - 1, Math.floor(share * levels.length)));
     })
     .join("");
 }

@@ -26,7 +26,8 @@ export async function watchLive(
   refuse(context, options);
   const drawFrame = async () => {
     const io = new FrameIo(context.io);
-    await draw(createContext({ io, env: context.env, cwd: context.cwd, now: context.now }));
+    const { env, cwd, now, config } = context;
+    await draw(createContext({ io, env, cwd, now, ...(config !== undefined && { config }) }));
     return io;
   };
   let frame = await drawFrame();

@@ -4,7 +4,8 @@ import type { Run } from "../entities/run.ts";
 import { mlflowTags, trackTags } from "../entities/tag-keys.ts";
 import type { Tag } from "../entities/tag.ts";
 import type { MetricSummary } from "../store/metric-summaries.ts";
-import { cutToWidth } from "../util/text-width.ts";
+import { cutToWidth, textWidth } from "../util/text-width.ts";
+import { childColumns, type RunChildren } from "./run-children.ts";
 import { formatCell } from "./format-cell.ts";
 import { formatBytes, formatNumber } from "./format-number.ts";
 import { formatSparkline } from "./format-sparkline.ts";
@@ -12,7 +13,7 @@ import type { Io } from "./io.ts";
 import type { RunArtifacts } from "./run-artifacts.ts";
 import { statusStyle } from "./run-columns.ts";
 import { type Fact, runFacts } from "./run-facts.ts";
-import { type Column, writeTable } from "./table.ts";
+import { type Column, ellipsisOf, writeTable } from "./table.ts";
 
 /** A run and what belongs to it. `summaries` is by metric key; a metric without one shows its latest value alone. */
 export interface RunDetails {
@@ -20,7 +21,7 @@ export interface RunDetails {
   readonly experiment: Experiment;
   readonly summaries: ReadonlyMap<string, MetricSummary>;
   readonly artifacts: RunArtifacts;
-  readonly children: readonly Run[];
+  readonly children: RunChildren;
 }
 
 /** Tags whose content the page shows in another form, or which only other commands of ours read. */
@@ -52,20 +53,17 @@ const hiddenTags: ReadonlySet<string> = new Set([
 
 /** Writes the page that `track show` has on a terminal: facts, params, metrics, tags, artifacts, children. */
 export function writeRunPage(io: Io, now: number, details: RunDetails): void {
-  const { run, artifacts, children } = details;
+  const { run, artifacts } = details;
   const { info, data } = run;
   const style = statusStyle(info.status);
   const status = style === undefined ? info.status : io.style(style, info.status);
   io.out(`${io.style("bold", formatCell(info.runName))}  ${status}\n`);
   writeFacts(io, runFacts(run, details.experiment, now));
   writeSection(io, "Params", () => writeFacts(io, data.params.map(toFact)), data.params.length);
-  const isSystem = (metric: Metric) => metric.key.startsWith("system/");
-  for (const [title, metrics] of [
-    ["Metrics", data.metrics.filter((metric) => !isSystem(metric))],
-    ["System metrics", data.metrics.filter(isSystem)],
-  ] as const) {
-    writeSection(io, title, () => writeTable(io, metricColumns(details.summaries), metrics), metrics.length);
-  }
+  const { own, system } = splitMetrics(data.metrics);
+  writeSection(io, "Metrics", () => writeTable(io, metricColumns(io, details.summaries), own), own.length);
+  const systemTable = systemColumns(io, data.tags, details.summaries);
+  writeSection(io, "System metrics", () => writeTable(io, systemTable, system), system.length);
   const tags = sortedTags(data.tags);
   writeSection(io, "Tags", () => writeFacts(io, tags.map(toFact)), tags.length);
   writeSection(
@@ -74,7 +72,7 @@ export function writeRunPage(io: Io, now: number, details: RunDetails): void {
     () => writeArtifacts(io, artifacts),
     artifacts.files.length + (artifacts.problem ? 1 : 0),
   );
-  writeSection(io, "Children", () => writeTable(io, childColumns, children), children.length);
+  writeChildren(io, now, details);
 }
 
 function writeSection(io: Io, title: string, write: () => void, size: number): void {
@@ -83,13 +81,21 @@ function writeSection(io: Io, title: string, write: () => void, size: number): v
   write();
 }
 
+function writeChildren(io: Io, now: number, { run, children }: RunDetails): void {
+  writeSection(io, "Children", () => writeTable(io, childColumns(now, children), children.runs), children.runs.length);
+  if (!children.hasMore) return;
+  const { parentRunId } = mlflowTags;
+  io.out(`  ... and more: track ls -n 1000 --filter "tags.\`${parentRunId}\` = '${run.info.runId}'"\n`);
+}
+
 function writeFacts(io: Io, list: readonly Fact[]): void {
-  const longest = Math.max(0, ...list.map(([name]) => formatCell(name).length));
+  const longest = list.reduce((widest, [name]) => Math.max(widest, textWidth(formatCell(name))), 0);
   const width = Math.min(longest, Math.max(12, Math.floor(io.columns / 2) - 4));
   for (const [name, value] of list) {
-    const shownName = cutToWidth(formatCell(name), width).padEnd(width);
+    const cut = cutToWidth(formatCell(name), width, ellipsisOf(io));
+    const shownName = cut + " ".repeat(Math.max(0, width - textWidth(cut)));
     const room = Math.max(10, io.columns - width - 4);
-    io.out(`  ${io.style("dim", shownName)}  ${cutToWidth(formatCell(value), room)}\n`);
+    io.out(`  ${io.style("dim", shownName)}  ${cutToWidth(formatCell(value), room, ellipsisOf(io))}\n`);
   }
 }
 
@@ -107,18 +113,62 @@ function toFact({ key, value }: { readonly key: string; readonly value: string }
   return [key, value];
 }
 
-function metricColumns(summaries: ReadonlyMap<string, MetricSummary>): readonly Column<Metric>[] {
-  const of = (metric: Metric) => summaries.get(metric.key);
-  const extreme = (summary: MetricSummary | undefined, value: number | undefined) =>
-    summary === undefined || value === undefined ? "" : `${summary.isComplete ? "" : "~"}${formatNumber(value)}`;
+function splitMetrics(metrics: readonly Metric[]) {
+  const isSystem = (metric: Metric) => metric.key.startsWith("system/");
+  return { own: metrics.filter((metric) => !isSystem(metric)), system: metrics.filter(isSystem) };
+}
+
+type Summaries = ReadonlyMap<string, MetricSummary>;
+
+const metricName: Column<Metric> = { title: "  METRIC", cell: (metric) => `  ${metric.key}`, minWidth: 12 };
+const lastValue: Column<Metric> = { title: "LAST", cell: (metric) => formatNumber(metric.value), isRight: true };
+
+function metricColumns(io: Io, summaries: Summaries): readonly Column<Metric>[] {
   return [
-    { title: "  METRIC", cell: (metric) => `  ${metric.key}`, minWidth: 12 },
-    { title: "LAST", cell: (metric) => formatNumber(metric.value), isRight: true },
+    metricName,
+    lastValue,
     { title: "STEP", cell: (metric) => String(metric.step), isRight: true, dropOrder: 2 },
-    { title: "MIN", cell: (metric) => extreme(of(metric), of(metric)?.min), isRight: true, dropOrder: 4 },
-    { title: "MAX", cell: (metric) => extreme(of(metric), of(metric)?.max), isRight: true, dropOrder: 3 },
-    { title: "", cell: (metric) => formatSparkline(of(metric)?.series ?? []), dropOrder: 1 },
+    { title: "MIN", cell: (metric) => extreme(summaries, metric.key, "min"), isRight: true, dropOrder: 4 },
+    { title: "MAX", cell: (metric) => extreme(summaries, metric.key, "max"), isRight: true, dropOrder: 3 },
+    sparkline(io, summaries),
   ];
+}
+
+/** Means and peaks are those that the recorder has taken over all samples, weighted by time; a run of another client has none. */
+function systemColumns(io: Io, tags: readonly Tag[], summaries: Summaries): readonly Column<Metric>[] {
+  const values = new Map(tags.map(({ key, value }) => [key, value]));
+  const recorded = (kind: "mean" | "peak", { key }: Metric) =>
+    values.get(`track.${kind}.${key.slice("system/".length)}`);
+  const hasMeans = tags.some(({ key }) => key.startsWith("track.mean."));
+  return [
+    metricName,
+    lastValue,
+    ...(hasMeans
+      ? [{ title: "MEAN", cell: (metric: Metric) => recorded("mean", metric) ?? "", isRight: true, dropOrder: 2 }]
+      : []),
+    { title: "MIN", cell: (metric) => extreme(summaries, metric.key, "min"), isRight: true, dropOrder: 4 },
+    {
+      title: "MAX",
+      cell: (metric) => recorded("peak", metric) ?? extreme(summaries, metric.key, "max"),
+      isRight: true,
+      dropOrder: 3,
+    },
+    sparkline(io, summaries),
+  ];
+}
+
+function extreme(summaries: Summaries, key: string, which: "min" | "max"): string {
+  const summary = summaries.get(key);
+  const value = summary?.[which];
+  return value === undefined ? "" : `${summary?.isComplete === true ? "" : "~"}${formatNumber(value)}`;
+}
+
+function sparkline(io: Io, summaries: Summaries): Column<Metric> {
+  return {
+    title: "",
+    cell: (metric) => formatSparkline(summaries.get(metric.key)?.series ?? [], { isUtf8: io.isUtf8 }),
+    dropOrder: 1,
+  };
 }
 
 function writeArtifacts(io: Io, artifacts: RunArtifacts): void {
@@ -130,10 +180,4 @@ function writeArtifacts(io: Io, artifacts: RunArtifacts): void {
 const artifactColumns: readonly Column<RunArtifacts["files"][number]>[] = [
   { title: "  FILE", cell: (file) => `  ${file.path}`, minWidth: 20 },
   { title: "SIZE", cell: (file) => (file.size === undefined ? "" : formatBytes(file.size)), isRight: true },
-];
-
-const childColumns: readonly Column<Run>[] = [
-  { title: "  RUN", cell: (run) => `  ${run.info.runId.slice(0, 8)}` },
-  { title: "NAME", cell: (run) => run.info.runName, minWidth: 8 },
-  { title: "STATUS", cell: (run) => run.info.status, style: (run) => statusStyle(run.info.status) },
 ];

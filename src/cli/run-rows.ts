@@ -1,3 +1,4 @@
+import type { Run } from "../entities/run.ts";
 import { formatCell } from "./format-cell.ts";
 import { formatIsoTime } from "./format-time.ts";
 import type { Io } from "./io.ts";
@@ -5,7 +6,8 @@ import type { RunDetails } from "./run-page.ts";
 
 /**
  * Writes what is known of a run as tab-separated lines, the kind of fact first:
- * `run`, `param`, `metric` (value, step, time, min, max), `tag`, `artifact` (size in bytes), `child` (name, status).
+ * `run`, `param`, `metric` (value, step, time, min, max), `tag`, `artifact` (size in bytes), `child` (name, status), the best
+ * first where they are sorted, each followed by its `child_param` and `child_metric` lines (id, key, value).
  */
 export function writeRunRows(io: Io, details: RunDetails): void {
   io.out(
@@ -43,6 +45,15 @@ function rowsOf({ run, experiment, summaries, artifacts, children }: RunDetails)
     }),
     ...data.tags.map((tag) => ["tag", tag.key, tag.value]),
     ...artifacts.files.map((file) => ["artifact", file.path, file.size === undefined ? "" : String(file.size)]),
-    ...children.map((child) => ["child", child.info.runId, child.info.runName, child.info.status]),
+    ...children.runs.flatMap(childRows),
+  ];
+}
+
+function childRows({ info, data }: Run): readonly (readonly string[])[] {
+  const metrics = data.metrics.filter(({ key }) => !key.startsWith("system/"));
+  return [
+    ["child", info.runId, info.runName, info.status],
+    ...data.params.map(({ key, value }) => ["child_param", info.runId, key, value]),
+    ...metrics.map(({ key, value }) => ["child_metric", info.runId, key, String(value)]),
   ];
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { isHighestBest } from "../../src/cli/run-children.ts";
 import { textWidth } from "../../src/util/text-width.ts";
 import { runToJson } from "../../src/wire/rest-json.ts";
 import { CommandRig, idOf, now } from "./command-rig.ts";
@@ -98,8 +99,8 @@ describe("on a terminal", () => {
       "  loss    0.25     2  0.25  0.9  █▄▁",
       "",
       "System metrics",
-      "  METRIC                             LAST  STEP   MIN   MAX",
-      "  system/cpu_utilization_percentage  97.5     0  97.5  97.5",
+      "  METRIC                             LAST   MIN   MAX",
+      "  system/cpu_utilization_percentage  97.5  97.5  97.5",
       "",
       "Tags",
       "  note           one\\ntwo\\x1b[31m",
@@ -111,8 +112,8 @@ describe("on a terminal", () => {
       "  console/attempt-1.log  1.5 kB",
       "",
       "Children",
-      "  RUN       NAME   STATUS",
-      "  bbbb1000  child  RUNNING",
+      "  RUN       NAME   STATUS   DURATION",
+      "  bbbb1000  child  RUNNING     1m00s",
     ]);
   });
 
@@ -148,4 +149,117 @@ test("artifacts at a place that cannot be listed spoil nothing else", async () =
   expect(page).toMatchObject({ exitCode: 0, stderr: "" });
   expect(page.stdout).toContain("  lr  1\n");
   expect(page.stdout).toContain("\nArtifacts\n  cannot be listed: artifacts at s3: locations are not supported");
+});
+
+test("system metrics have the means and peaks that the recorder took", async () => {
+  await rig.seed({
+    runId: idOf("dddd1"),
+    runName: "measured",
+    metrics: [12, 90].map((value, step) => ({ key: "system/cpu_utilization_percentage", value, step, timestamp: now })),
+    tags: [
+      { key: "track.mean.cpu_utilization_percentage", value: "43.2" },
+      { key: "track.peak.cpu_utilization_percentage", value: "98.7" },
+    ],
+  });
+  const { lines } = await rig.track(["show", "dddd"], { columns: 100 });
+  expect(lines.slice(lines.indexOf("System metrics") + 1, lines.indexOf("System metrics") + 3)).toEqual([
+    "  METRIC                             LAST  MEAN  MIN   MAX",
+    "  system/cpu_utilization_percentage    90  43.2   12  98.7  ▁█",
+  ]);
+});
+
+describe("children", () => {
+  const values: Readonly<Record<string, readonly [loss: number | undefined, lr: string]>> = {
+    c1: [0.5, "0.1"],
+    c2: [Number.NaN, "0.2"],
+    c3: [0.25, "0.3"],
+    c4: [undefined, "0.4"],
+  };
+
+  beforeEach(async () => {
+    await rig.track(["experiments", "create", "other"]);
+    await rig.seed(
+      ...Object.entries(values).map(([start, [loss, lr]], index) => ({
+        runId: idOf(`${start}aa`),
+        runName: `trial-${start}`,
+        // The first is in an experiment of its own.
+        experimentId: index === 0 ? "1" : "0",
+        startTime: now - 1000 + index,
+        endTime: now,
+        params: [
+          { key: "lr", value: lr },
+          { key: "batch", value: "32" },
+        ],
+        metrics: loss === undefined ? [] : [{ key: "val/loss", value: loss, step: 1, timestamp: now }],
+        tags: [{ key: "mlflow.parentRunId", value: parent }],
+      })),
+    );
+    await rig.track(["rm", "bbbb1"]);
+    await rig.track(["rm", "--force", "bbbb1"]);
+  });
+
+  const table = async (...args: readonly string[]) => {
+    const { lines } = await rig.track(["show", parent, ...args], { columns: 100 });
+    return lines.slice(lines.indexOf("Children") + 1);
+  };
+
+  test("are a table with their last metrics and the params in which they differ, the best first", async () => {
+    expect(await table("--sort", "val/loss")).toEqual([
+      "  RUN       NAME      STATUS    DURATION  val/loss  lr",
+      "  c3aa0000  trial-c3  FINISHED     1.0 s      0.25  0.3",
+      "  c1aa0000  trial-c1  FINISHED     1.0 s       0.5  0.1",
+      "  c2aa0000  trial-c2  FINISHED     1.0 s       NaN  0.2",
+      "  c4aa0000  trial-c4  FINISHED     1.0 s            0.4",
+    ]);
+    const order = async (...args: readonly string[]) => (await table(...args)).slice(1).map((line) => line.slice(2, 4));
+    expect(await order()).toEqual(["c1", "c2", "c3", "c4"]);
+    expect(await order("--sort", "val/loss", "--desc")).toEqual(["c1", "c3", "c2", "c4"]);
+    expect(await order("--sort", "val/loss", "--asc")).toEqual(["c3", "c1", "c2", "c4"]);
+  });
+
+  test("have their data in a pipe, too", async () => {
+    const { lines } = await rig.track(["show", parent, "--sort", "val/loss"]);
+    const id = idOf("c3aa");
+    const first = lines.findIndex((line) => line.startsWith("child\t"));
+    expect(lines.slice(first, first + 4)).toEqual(
+      [
+        `child\t${id}\ttrial-c3\tFINISHED`,
+        `child_param\t${id}\tlr\t0.3`,
+        `child_param\t${id}\tbatch\t32`,
+        `child_metric\t${id}\tval/loss\t0.25`,
+      ].map((line) =>
+        expect.toBeOneOf([line, line.replace("lr\t0.3", "batch\t32"), line.replace("batch\t32", "lr\t0.3")]),
+      ),
+    );
+  });
+
+  test("a metric that none has is told, sorting words alone are a mistake", async () => {
+    expect((await rig.track(["show", parent, "--sort", "nope"])).stderr).toBe(
+      "track: --sort: no child has a metric nope\n",
+    );
+    expect((await rig.track(["show", "c3aa", "--sort", "nope"])).stderr).toBe(
+      "track: --sort: the run has no children\n",
+    );
+    expect(await rig.track(["show", parent, "--asc"])).toMatchObject({
+      exitCode: 2,
+      stderr: "track: --asc and --desc are about --sort\nhint: track show <run> --sort <metric> --asc\n",
+    });
+  });
+});
+
+test.each([
+  ["accuracy", true],
+  ["val/acc", true],
+  ["val_acc_top5", true],
+  ["mAP50", true],
+  ["eval_f1", true],
+  ["tokens_per_second", true],
+  ["loss", false],
+  ["val/loss", false],
+  ["perplexity", false],
+  ["mape", false],
+  ["rmse", false],
+  ["step_time", false],
+])("the best %s is its highest value: %s", (key, expected) => {
+  expect(isHighestBest(key)).toBe(expected);
 });

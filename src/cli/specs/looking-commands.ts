@@ -123,8 +123,26 @@ export const lookingCommands: readonly CommandSpec[] = [
     name: "show",
     summary: "everything about one run",
     arguments: ["<run>"],
-    options: [json, trackingUri],
-    examples: ["track show @last", "track show 3f1c9a2e --json"],
+    options: [
+      {
+        field: "sort",
+        flags: "--sort <metric>",
+        description: "the table of children by this metric, the best first",
+        parse: text("--sort"),
+      },
+      {
+        field: "isDescending",
+        flags: "--asc",
+        description: "less is better (else judged by the metric's name)",
+        value: false,
+      },
+      { field: "isDescending", flags: "--desc", description: "more is better", value: true },
+      watch,
+      interval,
+      json,
+      trackingUri,
+    ],
+    examples: ["track show @last", "track show 3f1c9a2e --sort val_loss --asc", "track show @last --watch"],
     invoke: async (context, options, args) =>
       (await import("../commands/show.ts")).show(context, options, args[0] ?? ""),
   }),
