@@ -32,6 +32,20 @@ export function commaList(option: string): ValueParser<readonly string[]> {
   };
 }
 
+/** Each use adds its `a,b,c`, every element once. */
+export function commaLists(option: string): ValueParser<readonly string[]> {
+  const list = commaList(option);
+  return (given, previous) => [...new Set([...((previous ?? []) as readonly string[]), ...list(given, undefined)])];
+}
+
+/** A number from 0 to below 1. */
+export function weight(option: string): ValueParser<number> {
+  return (given) => {
+    if (/^(?:0|0?\.\d+|0\.)$/u.test(given)) return Number(given);
+    throw new UsageError(`${option} is not a number from 0 to below 1: ${given}`, { hint: `write ${option} 0.9` });
+  };
+}
+
 /** Each use adds one `key=value`; of a repeated key the last one wins. */
 export function tagPairs(option: string): ValueParser<readonly KeyValue[]> {
   return (given, previous) => {

@@ -114,3 +114,60 @@ while not os.path.exists(${JSON.stringify(go)}): time.sleep(0.05)
     expect(output).toMatch(/^track: --columns is not known: nope\r\nhint: .*\r\n$/u);
   });
 });
+
+describe("show and plot --watch", () => {
+  test("follow a run that logs, and stay with it when `@last` has become another", async () => {
+    const script = `while [ ! -e go ]; do sleep 0.05; done; echo "loss=0.5 step=2" >> "$TRACK_LOG"
+while [ ! -e end ]; do sleep 0.05; done`;
+    const first = `echo "loss=4 step=0" >> "$TRACK_LOG"; echo "loss=2 step=1" >> "$TRACK_LOG"; ${script}`;
+    const live = rig.start(["run", "--quiet", "-n", "live-1", "--", "sh", "-c", first]);
+    await waitFor(async () => (await rig.track(["get", "metric", "live-1", "loss"])).stdout === "2\n");
+    const look = (...args: readonly string[]) =>
+      onTerminal(
+        rig,
+        [size, { expect: "last 2" }, { expect: "q ends" }, { expect: "last 0.5" }, { send: "q" }],
+        [bin, "plot", ...args, "--watch", "--interval", "100ms"],
+        noColour,
+      );
+    const plotted = look("@last", "-m", "loss");
+    await waitFor(async () => (await rig.track(["run", "--quiet", "-n", "other-2", "--", "true"])).code === 0);
+    writeFileSync(join(rig.cwd, "go"), "");
+    const { output, failed, status } = await plotted;
+    expect({ failed, status }).toEqual({ failed: null, status: 0 });
+    expect(output).not.toContain("other-2");
+    expect(lastScreen(output).length).toBeLessThanOrEqual(20);
+    expect(output.slice(output.lastIndexOf(leave))).toContain("live-1");
+    const shown = await onTerminal(
+      rig,
+      [size, { expect: "live-1  RUNNING" }, { expect: "loss" }, { send: "q" }],
+      [bin, "show", "live-1", "-w", "--interval", "100ms"],
+      noColour,
+    );
+    expect(shown).toMatchObject({ failed: null, status: 0 });
+    writeFileSync(join(rig.cwd, "end"), "");
+    await live.finished;
+  });
+
+  test("^Z gives the terminal back, and CONT goes on", async () => {
+    await record("early-bird-1");
+    const pid = join(rig.cwd, "pid");
+    const { output, status, failed } = await onTerminal(
+      rig,
+      [
+        size,
+        { expect: "q ends" },
+        { send: "\u001a" },
+        { state: "T", file: pid },
+        { expect: leave },
+        { signal: "CONT", file: pid },
+        { expect: enter },
+        { expect: "early-bird-1" },
+        { send: "q" },
+      ],
+      ["sh", "-c", `echo $$ > pid; exec ${watchLs.join(" ")}`],
+      noColour,
+    );
+    expect({ status, failed }).toEqual({ status: 0, failed: null });
+    expect(output.split(enter)).toHaveLength(3);
+  });
+});

@@ -1,13 +1,15 @@
 import { runStatuses } from "../../entities/run-status.ts";
 import { type CommandSpec, defineCommand, type TypedOption } from "../command-spec.ts";
+import type { CompareOptions } from "../commands/compare.ts";
 import type { ExperimentsOptions } from "../commands/experiments.ts";
 import type { LogsOptions } from "../commands/logs.ts";
 import type { LsOptions } from "../commands/ls.ts";
+import type { PlotOptions } from "../commands/plot.ts";
 import type { ChangeRunsOptions } from "../commands/rm.ts";
 import type { ScrapeOptions } from "../commands/scrape.ts";
 import type { ShowOptions } from "../commands/show.ts";
 import type { WatchOptions } from "../live-view.ts";
-import { commaList, count, durationMs, oneOf, text, texts } from "../option-values.ts";
+import { commaList, commaLists, count, durationMs, oneOf, text, texts, weight } from "../option-values.ts";
 
 interface TrackingUriOption {
   readonly trackingUri?: string;
@@ -164,6 +166,56 @@ export const lookingCommands: readonly CommandSpec[] = [
     examples: ["track logs @last", "track logs -f @last", "track logs 3f1c9a2e --attempt 1 --raw > log"],
     invoke: async (context, options, args) =>
       (await import("../commands/logs.ts")).logs(context, options, args[0] ?? ""),
+  }),
+  defineCommand<CompareOptions>({
+    name: "compare",
+    summary: "what differs between runs: params, metrics, command, commit",
+    arguments: ["<run>", "<run...>"],
+    options: [
+      { field: "all", flags: "--all", description: "what is the same, system metrics and all tags, too" },
+      json,
+      trackingUri,
+    ],
+    examples: ["track compare @last @2", "track compare 3f1c9a2e gifted-otter-77 @last --all"],
+    invoke: async (context, options, args) => (await import("../commands/compare.ts")).compare(context, options, args),
+  }),
+  defineCommand<PlotOptions>({
+    name: "plot",
+    summary: "draw metrics of runs in the terminal",
+    arguments: ["<run...>"],
+    options: [
+      {
+        field: "metrics",
+        flags: "-m, --metric <metric>",
+        description: "what to draw; repeatable, or a,b,c; left out: the only metric there is",
+        parse: commaLists("-m"),
+      },
+      {
+        field: "axis",
+        flags: "--x <axis>",
+        description: "step (default), time, or relative: time since the start of the run",
+        parse: oneOf("--x", ["step", "time", "relative"]),
+      },
+      { field: "logY", flags: "--log-y", description: "logarithmic vertical axis" },
+      {
+        field: "smooth",
+        flags: "--smooth <weight>",
+        description: "moving average, 0 to below 1: the weight of what was before",
+        parse: weight("--smooth"),
+      },
+      { field: "split", flags: "--split", description: "a chart for each metric" },
+      watch,
+      interval,
+      json,
+      trackingUri,
+    ],
+    defaults: { metrics: [], axis: "step" },
+    examples: [
+      "track plot @last -m loss --watch",
+      "track plot @last @2 -m train_loss,val_loss --log-y --smooth 0.9",
+      "track plot 3f1c9a2e -m loss -m accuracy --split --x relative",
+    ],
+    invoke: async (context, options, args) => (await import("../commands/plot.ts")).plot(context, options, args),
   }),
   defineCommand<ChangeRunsOptions>({
     name: "rm",
