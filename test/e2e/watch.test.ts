@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { bin, TrackRig, waitFor } from "./rig.ts";
@@ -122,15 +122,17 @@ while [ ! -e end ]; do sleep 0.05; done`;
     const first = `echo "loss=4 step=0" >> "$TRACK_LOG"; echo "loss=2 step=1" >> "$TRACK_LOG"; ${script}`;
     const live = rig.start(["run", "--quiet", "-n", "live-1", "--", "sh", "-c", first]);
     await waitFor(async () => (await rig.track(["get", "metric", "live-1", "loss"])).stdout === "2\n");
+    const seen = join(rig.cwd, "seen");
     const look = (...args: readonly string[]) =>
       onTerminal(
         rig,
-        [size, { expect: "last 2" }, { expect: "q ends" }, { expect: "last 0.5" }, { send: "q" }],
+        [size, { expect: "last 2" }, { touch: seen }, { expect: "last 0.5" }, { send: "q" }],
         [bin, "plot", ...args, "--watch", "--interval", "100ms"],
         noColour,
       );
     const plotted = look("@last", "-m", "loss");
-    await waitFor(async () => (await rig.track(["run", "--quiet", "-n", "other-2", "--", "true"])).code === 0);
+    await waitFor(() => existsSync(seen));
+    await record("other-2");
     writeFileSync(join(rig.cwd, "go"), "");
     const { output, failed, status } = await plotted;
     expect({ failed, status }).toEqual({ failed: null, status: 0 });
