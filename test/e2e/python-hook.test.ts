@@ -58,7 +58,7 @@ const looks = [
   "print([n for n in ('json', 'threading', 'functools', 'inspect') if n in sys.modules])",
 ].join("; ");
 
-describe("a Python program under track finds what it would find bare", () => {
+describe("V9 a Python program under track finds what it would find bare", () => {
   test.each(pythons)("%s", async (python) => {
     // To Python 2 an empty PYTHONPATH is the working folder, to Python 3 it is none.
     const empty = python.includes("2.7") ? [] : [{ PYTHONPATH: "" }];
@@ -121,7 +121,7 @@ describe("a Python program under track finds what it would find bare", () => {
   });
 });
 
-describe("which processes load it", () => {
+describe("V9 which processes load it", () => {
   const watched = "print([type(f).__name__ for f in __import__('sys').meta_path][:1])";
   const loaded = "['Watcher']\n";
 
