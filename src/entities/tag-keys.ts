@@ -29,6 +29,9 @@ export const trackTags = {
   endReason: "track.end_reason",
   options: "track.options",
   createId: "track.create_id",
+  /** Ids that an imported run or logged model had where it came from, on a server that makes its own. */
+  importedRunId: "track.imported_run_id",
+  importedModelId: "track.imported_model_id",
   resumeKey: "track.resume_key",
   process: "track.process",
   heartbeat: "track.heartbeat",

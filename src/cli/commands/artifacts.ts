@@ -1,7 +1,5 @@
 import { createReadStream, createWriteStream, lstatSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { basename } from "node:path/posix";
 import { pipeline } from "node:stream/promises";
 import type { ArtifactFile, ArtifactRepository } from "../../artifacts/artifact-repository.ts";
@@ -14,6 +12,7 @@ import { formatBytes } from "../format-number.ts";
 import { OutputClosedError } from "../io.ts";
 import { openExisting } from "../open-for-reading.ts";
 import { writeTable } from "../table.ts";
+import { withDownload } from "../transfer/with-download.ts";
 import { writeJson } from "../write-json.ts";
 
 export interface ArtifactsOptions {
@@ -115,21 +114,18 @@ async function listItself(repository: ArtifactRepository, run: Run, path: string
 }
 
 async function writeToStdout(repository: ArtifactRepository, artifact: string): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "track-artifact-"));
   try {
-    const copy = join(folder, "artifact");
-    await repository.downloadArtifact(artifact, copy);
-    if (lstatSync(copy).isDirectory()) {
-      throw new TrackError(`a folder cannot go to stdout: ${artifact === "" ? "all artifacts" : artifact}`, {
-        hint: "name a file, or give -o <folder>",
-      });
-    }
-    await pipeline(createReadStream(copy), createWriteStream("", { fd: 1, autoClose: false }));
+    await withDownload(repository, artifact, async (copy) => {
+      if (lstatSync(copy).isDirectory()) {
+        throw new TrackError(`a folder cannot go to stdout: ${artifact === "" ? "all artifacts" : artifact}`, {
+          hint: "name a file, or give -o <folder>",
+        });
+      }
+      await pipeline(createReadStream(copy), createWriteStream("", { fd: 1, autoClose: false }));
+    });
   } catch (error) {
     if (hasCode(error, "EPIPE")) throw new OutputClosedError();
     throw error;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -2,7 +2,9 @@ import { type CommandSpec, defineCommand, type TypedOption } from "../command-sp
 import type { ArtifactsOptions } from "../commands/artifacts.ts";
 import type { AssertOptions } from "../commands/assert.ts";
 import { type EndOptions, endStatuses } from "../commands/end-options.ts";
+import type { ExportOptions } from "../commands/export.ts";
 import type { GetOptions, ValueKind } from "../commands/get.ts";
+import type { ImportOptions } from "../commands/import.ts";
 import type { WaitOptions } from "../commands/wait.ts";
 import { durationMs, exitCode, oneOf, text } from "../option-values.ts";
 import { json, trackingUri } from "./shared-options.ts";
@@ -117,5 +119,54 @@ export const pipelineCommands: readonly CommandSpec[] = [
     ],
     examples: ["track end 3f1c9a2e --status killed", "track end @last --status-from 137"],
     invoke: async (context, options, args) => (await import("../commands/end.ts")).end(context, options, args[0] ?? ""),
+  }),
+  defineCommand<ExportOptions>({
+    name: "export",
+    summary: "write everything of runs to stdout, as NDJSON",
+    arguments: ["<run...>"],
+    options: [
+      {
+        field: "artifacts",
+        flags: "--artifacts <dir>",
+        description: "copy the artifacts there, to <dir>/<run id>",
+        parse: text("--artifacts"),
+      },
+      { field: "listArtifacts", flags: "--list-artifacts", description: "name the artifacts and their sizes" },
+      trackingUri,
+    ],
+    examples: [
+      "track export @last > run.ndjson",
+      "track export 3f1c9a2e gifted-otter-77 --artifacts files | gzip > runs.ndjson.gz",
+    ],
+    invoke: async (context, options, args) =>
+      (await import("../commands/export.ts")).exportRuns(context, options, args),
+  }),
+  defineCommand<ImportOptions>({
+    name: "import",
+    summary: "take runs from an export, an mlruns folder or another tracking URI; again is harmless",
+    arguments: ["<source>"],
+    options: [
+      {
+        field: "artifacts",
+        flags: "--artifacts <dir>",
+        description: "the folder that `track export --artifacts` filled",
+        parse: text("--artifacts"),
+      },
+      {
+        field: "withArtifacts",
+        flags: "--no-artifacts",
+        description: "leave the artifacts where they are",
+        value: false,
+      },
+      json,
+      { ...trackingUri, description: "where the runs go (MLFLOW_TRACKING_URI); default: mlflow.db in this folder" },
+    ],
+    examples: [
+      "track import runs.ndjson --artifacts files",
+      "track import ./mlruns",
+      "track import sqlite:////old/mlflow.db --tracking-uri https://mlflow.example.org",
+    ],
+    invoke: async (context, options, args) =>
+      (await import("../commands/import.ts")).importRuns(context, options, args[0] ?? ""),
   }),
 ];

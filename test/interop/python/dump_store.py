@@ -6,6 +6,9 @@ from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
 
+LARGEST = 1.7976931348623157e308
+
+
 def dump_store(uri):
     client = MlflowClient(uri)
     experiments = list(pages(lambda token: client.search_experiments(view_type=ViewType.ALL, page_token=token)))
@@ -108,7 +111,8 @@ def dump_artifacts(client, run_id, path):
 def point(metric):
     if type(metric.value) is not float:
         raise TypeError(f"metric {metric.key}: {metric.value!r} is no float")
-    value = "NaN" if math.isnan(metric.value) else metric.value
+    # SQL has no infinity: MLflow keeps the largest number instead, its file store does not.
+    value = "NaN" if math.isnan(metric.value) else min(max(metric.value, -LARGEST), LARGEST)
     return [value, integer(metric.timestamp), integer(metric.step)]
 
 
