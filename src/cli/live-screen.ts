@@ -2,6 +2,7 @@ import { cutToWidth } from "../util/text-width.ts";
 import type { FrameIo } from "./frame-io.ts";
 import { formatLocalTime } from "./format-time.ts";
 import type { Io } from "./io.ts";
+import { ellipsisOf } from "./table.ts";
 
 export type LiveEvent = { readonly kind: "draw" } | { readonly kind: "end"; readonly exitCode: number };
 
@@ -88,7 +89,7 @@ export class LiveScreen implements Disposable {
   }
 
   #dim(text: string): string {
-    return this.#io.style("dim", cutToWidth(text, this.#io.columns));
+    return this.#io.style("dim", cutToWidth(text, this.#io.columns, ellipsisOf(this.#io)));
   }
 
   #tell(event: LiveEvent): void {

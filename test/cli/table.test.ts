@@ -29,6 +29,18 @@ test("a pipe gets a line for each row, tab-separated, no titles, whatever the ce
   expect(write(new TestIo(), [{ id: "c", name: "a\tb\nc\u001b[31m", loss: "" }])).toEqual(["c\ta\\tb\\nc\\x1b[31m\t"]);
 });
 
+test("titles and marks that turn the direction of text are harmless, too", () => {
+  const io = new TestIo({ columns: 40 });
+  writeTable(io, [{ title: "a\u001b[2J", cell: (text: string) => text }], ["x\u202egpj.exe\u2066", "\u009b31m"]);
+  expect(io.lines).toEqual(["a\\x1b[2J", "x\\u202egpj.exe\\u2066", "\\x9b31m"]);
+});
+
+test("what is cut ends in ASCII where the terminal knows no more", () => {
+  const io = new TestIo({ columns: 12, isUtf8: false });
+  writeTable(io, columns, rows);
+  expect(io.lines[1]).toBe("a1  gifted-~");
+});
+
 describe("a terminal", () => {
   test("gets titles and aligned columns", () => {
     expect(write(new TestIo({ columns: 80 }))).toEqual([
