@@ -53,7 +53,12 @@ const startOf = (name: string, test: RegExp): NonNullable<UserConfig["outputOpti
 });
 
 const isAlwaysNeeded = (id: string): boolean =>
-  !/\/src\/(?:intake\/(?:scrape|tensorboard|metric-name)|recorder\/console-metrics)|\/node_modules\/(?:re2js|@bufbuild)/u.test(id);
+  !/\/src\/(?:intake\/(?:scrape|tensorboard|metric-name)|recorder\/console-metrics)|\/node_modules\/(?:re2js|@bufbuild)/u.test(id) &&
+  !isForMlflowClients.test(id);
+
+/** What serves MLflow clients: a command that has none never loads it. */
+const isForMlflowClients =
+  /\/src\/(?:server\/|recorder\/endpoint\/(?!endpoint\.ts)|wire\/(?:rest-json-models|rest-json-registry)|artifacts\/local-streamed|store\/sqlite\/(?:sqlite-registry|registered-models|model-versions|search-registry))/u;
 
 /** The hook, alone in its folder since that is on PYTHONPATH, and what it loads once a program uses MLflow. */
 const python = (outDir: string): { from: string; to: string }[] => [
@@ -76,7 +81,7 @@ export default defineConfig([
     ...shared,
     entry: { recorder: "src/recorder/recorder-main.ts" },
     clean: false,
-    // What only some runs ask for (scraping, event files) lies beside it; all else is in one file, which no upgrade can take away.
+    // What only some runs ask for (scraping, event files, serving MLflow clients) lies beside it; all else is in one file, which no upgrade can take away.
     outputOptions: {
       codeSplitting: { groups: [{ name: "recorder", test: isAlwaysNeeded, includeDependenciesRecursively: false }] },
       comments: false,

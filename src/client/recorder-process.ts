@@ -13,6 +13,8 @@ export interface RecorderProcessOptions {
   readonly hello: WrapperMessage & { readonly type: "hello" };
   /** Handed over with the hello, so that it outlives this process. */
   readonly server?: Server;
+  /** Handed over as well; every recorder gets the same port and token. */
+  readonly endpoint?: { readonly server: Server; readonly token: string };
   readonly env: Readonly<Record<string, string>>;
   /** Descriptors that only the command may inherit, as `fd` and link text. */
   readonly foreignDescriptors?: readonly (readonly [fd: number, link: string])[];
@@ -21,6 +23,12 @@ export interface RecorderProcessOptions {
   onMessage(message: RecorderMessage): void;
   /** The recorder failed three times: recording goes no further than the journal. */
   onGivenUp(): void;
+}
+
+/** A connection and what its client wants to speak: our lines, or HTTP. */
+interface Connection {
+  readonly socket: Socket;
+  readonly to: "socket" | "endpoint";
 }
 
 const silentSecondsAllowed = 10;
@@ -36,9 +44,9 @@ export class RecorderProcess {
   readonly #options: RecorderProcessOptions;
   readonly #said: WrapperMessage[] = [];
   /** Connections that no recorder has yet. */
-  readonly #waiting: Socket[] = [];
+  readonly #waiting: Connection[] = [];
   /** Connections that were handed over; ours stays open until the recorder says that it has its own. */
-  readonly #handed: Socket[] = [];
+  readonly #handed: Connection[] = [];
   /** Resolves once a recorder has been told of the run, or none can be had: before that nobody would go on with it. */
   readonly isTold: Promise<void>;
   #noteTold: () => void = () => undefined;
@@ -86,11 +94,11 @@ export class RecorderProcess {
     this.#send(message);
   }
 
-  /** Passes on a connection that this process's copy of the server accepted. */
-  handConnection(socket: Socket): void {
+  /** Passes on a connection that this process's copy of a server accepted. */
+  handConnection(socket: Socket, to: Connection["to"] = "socket"): void {
     if (this.isGivenUp) socket.destroy();
-    else if (this.#isReady) this.#hand(socket);
-    else this.#waiting.push(socket);
+    else if (this.#isReady) this.#hand({ socket, to });
+    else this.#waiting.push({ socket, to });
   }
 
   /** No further restarts: all is stored, or the starter is leaving. */
@@ -133,22 +141,24 @@ export class RecorderProcess {
     this.#process = channel;
     this.#silentSeconds = 0;
     failOnPurpose("hand-over");
-    this.#send(this.#options.hello, this.#options.server);
+    const { hello, server, endpoint } = this.#options;
+    this.#send(hello, server);
+    if (endpoint !== undefined) this.#send({ type: "endpoint", token: endpoint.token }, endpoint.server);
     for (const message of this.#said) this.#send(message);
     this.#noteTold();
   }
 
-  #hand(socket: Socket): void {
-    this.#handed.push(socket);
-    this.#send({ type: "connection" }, socket);
+  #hand(connection: Connection): void {
+    this.#handed.push(connection);
+    this.#send({ type: "connection", to: connection.to }, connection.socket);
   }
 
   #hear(message: RecorderMessage): void {
     this.#silentSeconds = 0;
-    if (message.type === "accepted") this.#handed.shift()?.destroy();
+    if (message.type === "accepted") this.#handed.shift()?.socket.destroy();
     if (message.type === "ready") {
       this.#isReady = true;
-      for (const socket of this.#waiting.splice(0)) this.#hand(socket);
+      for (const connection of this.#waiting.splice(0)) this.#hand(connection);
     }
     this.#options.onMessage(message);
   }
@@ -166,7 +176,7 @@ export class RecorderProcess {
     if (this.isGivenUp) {
       this.release();
       this.#noteTold();
-      for (const socket of this.#waiting.splice(0)) socket.destroy();
+      for (const { socket } of this.#waiting.splice(0)) socket.destroy();
       this.#options.onGivenUp();
     } else {
       setTimeout(() => this.start(), 100 * this.#failures).unref();

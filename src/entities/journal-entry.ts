@@ -1,11 +1,21 @@
 import type { DatasetInput } from "./dataset.ts";
 import type { LoggedModelStatus } from "./logged-model.ts";
+import type { Metric } from "./metric.ts";
 import type { Param } from "./param.ts";
 import type { RunStatus } from "./run-status.ts";
 import type { Tag } from "./tag.ts";
 
+/** What else a point is about: a logged model, a dataset (MLflow 3). */
+export type MetricAbout = Pick<Metric, "modelId" | "datasetName" | "datasetDigest">;
+
 /** `[key, value, timestamp in ms, step]`; a value that JSON cannot say is the string "NaN", "Infinity" or "-Infinity". */
-export type MetricTuple = readonly [key: string, value: number | string, timestamp: number, step: number];
+export type MetricTuple = readonly [
+  key: string,
+  value: number | string,
+  timestamp: number,
+  step: number,
+  about?: MetricAbout,
+];
 
 /** By name: created when missing, as MLflow's `set_experiment` does. */
 export type ExperimentReference = { readonly experimentId: string } | { readonly experimentName: string };
@@ -59,6 +69,7 @@ export type StoreOperation =
   | LogArtifactOperation
   | { readonly op: "delete-tag"; readonly runId: string; readonly key: string }
   | { readonly op: "delete-run" | "restore-run"; readonly runId: string }
+  | { readonly op: "move-run"; readonly runId: string; readonly experimentId: string }
   | {
       readonly op: "log-inputs";
       readonly runId: string;
@@ -72,6 +83,8 @@ export type StoreOperation =
     }
   | {
       readonly op: "create-experiment";
+      /** The id that the command's processes know, where the store could not be asked for one in time. */
+      readonly experimentId?: string;
       readonly name: string;
       readonly artifactLocation?: string;
       readonly tags: readonly Tag[];
@@ -107,6 +120,16 @@ export interface TakenIn {
 /** How many records were scraped from a file of console output, and how far its raw bytes were read with the last of them. */
 export type ScrapePosition = readonly [records: number, offset: number];
 
+/** What a later recorder of the same journal must know, and no store keeps. */
+export interface JournalMemo {
+  /** What the command's own client last said of this run's status; applied when the command is gone. `RUNNING` clears it. */
+  readonly scriptStatus?: RunStatus;
+  /** The command has asked for this run: later runs that it creates are other ones. */
+  readonly isTaken?: true;
+  /** Key of the request that was answered with this run (`requestKey`): the same request said again gets it again. */
+  readonly requestKey?: string;
+}
+
 /** One line of a journal segment. */
 export interface JournalEntry extends TakenIn {
   /** Counts up by one within a journal, over all its sessions. */
@@ -115,5 +138,6 @@ export interface JournalEntry extends TakenIn {
   readonly receivedAt: number;
   /** Attempt of the run that said it. */
   readonly attempt: number;
+  readonly memo?: JournalMemo;
   readonly operation: StoreOperation;
 }

@@ -5,12 +5,14 @@ import type { Metric } from "../entities/metric.ts";
 import { isTerminalStatus } from "../entities/run-status.ts";
 import { StoreError } from "../errors.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
-import { type LaterOperation, withoutTurningBack } from "./attempt-guard.ts";
+import { withoutTurningBack } from "./attempt-guard.ts";
 import { createRun } from "./create-run.ts";
+import { canMoveRuns } from "../store/run-mover.ts";
 import { storeSpooledArtifact } from "./spooled-artifact.ts";
 import { hasCodeOf, ifNotDone } from "./replay.ts";
+import { withStoreIds } from "./store-ids.ts";
 
-/** Run ids of a journal and of the store, where a server gave a run another id than the one its processes know. */
+/** Ids of a journal and of the store, where a server gave a run (an experiment, a model) another id than the one the command's processes know. */
 export interface RunIdMap {
   toStore(runId: string): string;
   isCreated(runId: string): boolean;
@@ -39,7 +41,7 @@ export async function applyOperation(
   if (allowed === undefined) return;
   if (allowed.op === "log-artifact") return storeSpooledArtifact(store, allowed, context);
   if (isRunOperation(allowed)) return applyToRun(store, allowed);
-  return isModelOperation(allowed) ? applyToModel(store, allowed) : applyToExperiment(store, allowed);
+  return isModelOperation(allowed) ? applyToModel(store, allowed) : applyToExperiment(store, allowed, context.runIds);
 }
 
 type PlainOperation = Exclude<StoreOperation, { readonly op: "create-run" | "log-artifact" }>;
@@ -52,6 +54,7 @@ type RunOperation = Extract<
       | "delete-tag"
       | "delete-run"
       | "restore-run"
+      | "move-run"
       | "log-inputs"
       | "log-outputs";
   }
@@ -92,6 +95,9 @@ async function applyToRun(store: TrackingStore, operation: RunOperation): Promis
           : ([store.restoreRun(runId), "active"] as const);
       return ifNotDone(change, async () => (await store.getRun(runId)).info.lifecycleStage === stage);
     }
+    case "move-run":
+      if (!canMoveRuns(store)) throw new StoreError("NOT_IMPLEMENTED", "this store cannot move a run");
+      return store.moveRun(runId, operation.experimentId);
     case "log-inputs":
       return store.logInputs(runId, operation.datasets, operation.modelIds);
     case "log-outputs":
@@ -101,13 +107,20 @@ async function applyToRun(store: TrackingStore, operation: RunOperation): Promis
   }
 }
 
-async function applyToExperiment(store: TrackingStore, operation: ExperimentOperation): Promise<void> {
+async function applyToExperiment(
+  store: TrackingStore,
+  operation: ExperimentOperation,
+  ids: RunIdMap | undefined,
+): Promise<void> {
   switch (operation.op) {
     case "create-experiment": {
-      const { op: _op, ...request } = operation;
-      return ifNotDone(store.createExperiment(request), async () => {
-        return (await store.getExperimentByName(request.name))?.lifecycleStage === "active";
-      });
+      const { op: _op, experimentId, ...request } = operation;
+      const isThere = async () => (await store.getExperimentByName(request.name))?.lifecycleStage === "active";
+      await ifNotDone(store.createExperiment(request), isThere);
+      const made = experimentId === undefined ? undefined : await store.getExperimentByName(request.name);
+      if (experimentId !== undefined && made !== undefined && made.experimentId !== experimentId)
+        ids?.created(experimentId, made.experimentId);
+      return;
     }
     case "rename-experiment":
       return store.renameExperiment(operation.experimentId, operation.name);
@@ -157,15 +170,8 @@ function requestOf({ metrics = [], params = [], tags = [] }: LogBatchOperation) 
   return { metrics: metrics.map(metricOf), params, tags };
 }
 
-function metricOf([key, value, timestamp, step]: MetricTuple): Metric {
-  return { key, value: Number(value), timestamp, step };
-}
-
-function withStoreIds(operation: LaterOperation, runIds: RunIdMap | undefined): LaterOperation {
-  if (runIds === undefined) return operation;
-  if ("runId" in operation) return { ...operation, runId: runIds.toStore(operation.runId) };
-  if (!("sourceRunId" in operation) || operation.sourceRunId === undefined) return operation;
-  return { ...operation, sourceRunId: runIds.toStore(operation.sourceRunId) };
+function metricOf([key, value, timestamp, step, about]: MetricTuple): Metric {
+  return { key, value: Number(value), timestamp, step, ...about };
 }
 
 async function isStage(store: TrackingStore, of: { readonly experimentId: string }, stage: string): Promise<boolean> {

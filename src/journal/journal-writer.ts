@@ -88,10 +88,15 @@ export class JournalWriter {
   /** As `append`, resolved once `write(2)` has returned, so that the entry survives `kill -9`; at once while the journal is stuck. */
   async appendNow(entry: NewEntry): Promise<number | undefined> {
     const sequence = this.append(entry);
-    if (sequence === undefined || this.isStuck) return sequence;
-    this.#startPump();
-    await this.#written(sequence).catch(ignoreStuck);
+    if (sequence !== undefined) await this.written();
     return sequence;
+  }
+
+  /** Resolves once `write(2)` has returned for all that was appended, so that it survives `kill -9`; at once while the journal is stuck. */
+  async written(): Promise<void> {
+    if (this.isStuck || this.#pending.isEmpty) return;
+    this.#startPump();
+    await this.#written(this.#lastSequence).catch(ignoreStuck);
   }
 
   /** All that was appended is on the disk (fdatasync). Rejects while the journal is stuck, or when it gets stuck on the way; so within `stuckAfterMs`. */

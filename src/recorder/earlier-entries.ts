@@ -1,11 +1,22 @@
-import type { JournalEntry, MetricTuple, ScrapePosition } from "../entities/journal-entry.ts";
+import type {
+  JournalEntry,
+  JournalMemo,
+  MetricTuple,
+  ScrapePosition,
+  StoreOperation,
+} from "../entities/journal-entry.ts";
+import { isTerminalStatus } from "../entities/run-status.ts";
 import type { JournalHeader } from "../wire/journal-header.ts";
 import type { LiveRun } from "./live-run.ts";
+
+const requestsKept = 64;
 
 /** What earlier sessions of the journal had written down. */
 export class EarlierEntries {
   readonly #live: LiveRun;
   readonly #header: JournalHeader;
+  readonly requests = new Map<string, string>();
+  memo: JournalMemo = {};
   isBegun = false;
   isEnded = false;
   logOffset = 0;
@@ -19,17 +30,25 @@ export class EarlierEntries {
     this.lastSaidAt = header.startTime;
   }
 
-  add({ operation, receivedAt, logOffset, scraped }: JournalEntry): void {
+  add({ operation, receivedAt, logOffset, scraped, memo }: JournalEntry): void {
     this.isBegun = true;
+    if (memo !== undefined) this.#remember(memo, operation);
     this.lastSaidAt = Math.max(this.lastSaidAt, receivedAt);
     if (logOffset !== undefined) this.logOffset = logOffset;
     if (scraped !== undefined) this.scraped = scraped;
     this.#live.observe(operation);
-    if (operation.op === "update-run" && operation.runId === this.#header.runId && operation.status !== "RUNNING") {
-      this.isEnded = true;
+    if (operation.op === "update-run" && operation.runId === this.#header.runId && operation.status !== undefined) {
+      this.isEnded = isTerminalStatus(operation.status);
     }
     if (operation.op !== "log-batch") return;
     for (const metric of operation.metrics ?? []) this.#noteStep(metric);
+  }
+
+  #remember(memo: JournalMemo, operation: StoreOperation): void {
+    this.memo = { ...this.memo, ...memo };
+    if (memo.requestKey !== undefined && "runId" in operation) this.requests.set(memo.requestKey, operation.runId);
+    // Only the last requests can have been under way when their recorder died.
+    if (this.requests.size > requestsKept) this.requests.delete(this.requests.keys().next().value ?? "");
   }
 
   #noteStep([key, , , step]: MetricTuple): void {

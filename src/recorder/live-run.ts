@@ -1,16 +1,27 @@
-import type { MetricTuple, ScrapePosition, StoreOperation, TakenIn } from "../entities/journal-entry.ts";
+import type {
+  JournalMemo,
+  LogBatchOperation,
+  MetricTuple,
+  ScrapePosition,
+  StoreOperation,
+  TakenIn,
+} from "../entities/journal-entry.ts";
 import type { LogBatchRecord } from "../entities/log-record.ts";
+import type { Metric } from "../entities/metric.ts";
 import type { Run } from "../entities/run.ts";
+import type { Tag } from "../entities/tag.ts";
 import { attemptTag, mlflowTags } from "../entities/tag-keys.ts";
 import { truncateParamValue, truncateTagValue } from "../entities/validation.ts";
 import { invalidParameter } from "../errors.ts";
+import type { LogBatchRequest } from "../store/tracking-store.ts";
 import type { SecretMasker } from "../wire/redact.ts";
 import { numberToJson } from "../wire/rest-json.ts";
+import { LatestMetrics } from "./latest-metrics.ts";
 import { maskOperation } from "./redact.ts";
 import { PendingBatch } from "./pending-batch.ts";
 
 /** A source of what is said: two values of one param from one speaker are a conflict, from two they are kept both. */
-export type Speaker = number;
+export type Speaker = number | { readonly port: number };
 
 export interface LiveRunOptions {
   readonly runId: string;
@@ -19,7 +30,9 @@ export interface LiveRunOptions {
   readonly attempt: number;
   readonly masker: SecretMasker;
   /** Writes one entry to the journal. */
-  append(operation: StoreOperation, takenIn?: TakenIn): void;
+  append(operation: StoreOperation, takenIn?: TakenIn, memo?: JournalMemo): void;
+  /** Asked only where two values of a param differ; absent: the very same speaker. */
+  isSameSpeaker?(one: Speaker, other: Speaker): boolean;
   /** One line for the user, once per kind. */
   warn(kind: string, text: string): void;
   now(): number;
@@ -29,12 +42,6 @@ interface KnownParam {
   readonly value: string;
   /** Absent: said before this attempt, or by a speaker that is gone. */
   readonly speaker?: Speaker;
-}
-
-interface LatestMetric {
-  value: number;
-  timestamp: number;
-  step: number;
 }
 
 /** Entries of this many points are one write to the journal, whatever the socket delivers. */
@@ -48,7 +55,7 @@ export class LiveRun {
   readonly #options: LiveRunOptions;
   readonly #params = new Map<string, KnownParam>();
   readonly #tags = new Map<string, string>();
-  readonly #metrics = new Map<string, LatestMetric>();
+  readonly #metrics = new LatestMetrics();
   readonly #pending = new Map<string, PendingBatch>();
   #own: PendingBatch;
   #scraped: readonly ScrapePosition[] | undefined;
@@ -68,8 +75,8 @@ export class LiveRun {
     return this.#tags;
   }
 
-  get metrics(): ReadonlyMap<string, Readonly<LatestMetric>> {
-    return this.#metrics;
+  get metrics(): LatestMetrics["points"] {
+    return this.#metrics.points;
   }
 
   /** What the store holds of a run that is continued, without the tags of its ended attempt. */
@@ -78,7 +85,7 @@ export class LiveRun {
     for (const { key, value } of run.data.tags) {
       if (!this.#tags.has(key) && !staleTags.includes(key)) this.#tags.set(key, value);
     }
-    for (const metric of run.data.metrics) this.#noteMetric(metric.key, metric.value, metric.timestamp, metric.step);
+    for (const metric of run.data.metrics) this.#metrics.note(metric.key, metric.value, metric.timestamp, metric.step);
   }
 
   isOwn(runId: string): boolean {
@@ -87,18 +94,24 @@ export class LiveRun {
 
   /** What an earlier recorder of this journal had written down. */
   observe(operation: StoreOperation): void {
-    if (operation.op === "create-run") {
-      for (const { key, value } of operation.tags) this.#tags.set(key, value);
-      // The store gives the run this tag by itself.
-      if (operation.runName !== "") this.#tags.set(mlflowTags.runName, operation.runName);
+    if (!("runId" in operation) || operation.runId !== this.#options.runId) return;
+    if (operation.op === "create-run") this.#noteTags(operation.tags);
+    // The store gives the run the tag of its name by itself.
+    if ((operation.op === "create-run" || operation.op === "update-run") && (operation.runName ?? "") !== "") {
+      this.#tags.set(mlflowTags.runName, operation.runName ?? "");
     }
-    if (operation.op === "delete-tag" && operation.runId === this.#options.runId) this.#tags.delete(operation.key);
-    if (operation.op !== "log-batch" || operation.runId !== this.#options.runId) return;
-    for (const { key, value } of operation.params ?? []) this.#params.set(key, { value });
-    for (const { key, value } of operation.tags ?? []) this.#tags.set(key, value);
-    for (const [key, value, timestamp, step] of operation.metrics ?? []) {
-      this.#noteMetric(key, Number(value), timestamp, step);
-    }
+    if (operation.op === "delete-tag") this.#tags.delete(operation.key);
+    if (operation.op === "log-batch") this.#observeBatch(operation);
+  }
+
+  #observeBatch({ params = [], tags = [], metrics = [] }: LogBatchOperation): void {
+    for (const { key, value } of params) this.#params.set(key, { value });
+    this.#noteTags(tags);
+    for (const [key, value, timestamp, step] of metrics) this.#metrics.note(key, Number(value), timestamp, step);
+  }
+
+  #noteTags(tags: readonly Tag[]): void {
+    for (const { key, value } of tags) this.#tags.set(key, value);
   }
 
   /** Takes in one record, without writing it yet. Throws `StoreError` for a param that conflicts; nothing of the record is kept then. */
@@ -136,12 +149,43 @@ export class LiveRun {
     return { ...(logOffset !== undefined && { logOffset }), ...(scraped !== undefined && { scraped }) };
   }
 
-  /** Writes any other operation, in order with what was collected. */
-  write(operation: StoreOperation): void {
-    const masked = maskOperation(this.#options.masker, operation);
+  /**
+   * The same for a request of MLflow's API, whose points have each a time and step of their own; it is one entry.
+   * Names and numbers are checked by the caller.
+   */
+  logRequest({ metrics = [], params = [], tags = [] }: LogBatchRequest, speaker: Speaker, memo?: JournalMemo): void {
+    this.commit();
+    if (params.length > 0) {
+      const pairs = params.map(({ key, value }) => [key, value] as const);
+      this.#logParams(this.#own, pairs, speaker);
+    }
+    for (const metric of metrics) {
+      this.#own.metrics.push(tupleOf(metric));
+      this.#metrics.note(metric.key, metric.value, metric.timestamp, metric.step);
+    }
+    for (const { key, value } of tags) this.#logTag(this.#own, key, value);
+    const operation = this.#own.take() ?? { op: "log-batch", runId: this.#options.runId };
+    this.#options.append(operation, undefined, memo);
+  }
+
+  /** The same for another run, which the caller has checked it against. */
+  writeRequest(runId: string, { metrics = [], params = [], tags = [] }: LogBatchRequest): void {
+    this.write({
+      op: "log-batch",
+      runId,
+      ...(metrics.length > 0 && { metrics: metrics.map(tupleOf) }),
+      ...(params.length > 0 && { params }),
+      ...(tags.length > 0 && { tags }),
+    });
+  }
+
+  /** Writes any other operation, in order with what was collected; returns it as it was written, secrets masked. */
+  write<Operation extends StoreOperation>(operation: Operation, memo?: JournalMemo): Operation {
+    const masked = maskOperation(this.#options.masker, operation) as Operation;
     this.commit();
     this.observe(masked);
-    this.#options.append(masked);
+    this.#options.append(masked, undefined, memo);
+    return masked;
   }
 
   #forgetOthers(): void {
@@ -164,22 +208,8 @@ export class LiveRun {
     for (const [key, value] of metrics) {
       const tuple: MetricTuple = [key, Number.isFinite(value) ? value : numberToJson(value), timestamp, step];
       batch.metrics.push(tuple);
-      if (batch === this.#own) this.#noteMetric(key, value, timestamp, step);
+      if (batch === this.#own) this.#metrics.note(key, value, timestamp, step);
     }
-  }
-
-  // MLflow's rule for latest_metrics: the greatest (step, timestamp, value), NaN compared as 0.
-  #noteMetric(key: string, value: number, timestamp: number, step: number): void {
-    const known = this.#metrics.get(key);
-    if (known === undefined) {
-      this.#metrics.set(key, { value, timestamp, step });
-      return;
-    }
-    if (step < known.step || (step === known.step && timestamp < known.timestamp)) return;
-    if (step === known.step && timestamp === known.timestamp && !((value || 0) > (known.value || 0))) return;
-    known.value = value;
-    known.timestamp = timestamp;
-    known.step = step;
   }
 
   #logParams(batch: PendingBatch, params: NonNullable<LogBatchRecord["params"]>, speaker?: Speaker): void {
@@ -191,7 +221,8 @@ export class LiveRun {
   #refuseConflict(key: string, value: string, speaker: Speaker | undefined): void {
     const known = this.#params.get(key);
     if (known === undefined || known.value === value) return;
-    if (speaker === undefined || known.speaker !== speaker) return;
+    if (speaker === undefined || known.speaker === undefined) return;
+    if (known.speaker !== speaker && this.#options.isSameSpeaker?.(known.speaker, speaker) !== true) return;
     throw invalidParameter(
       `Changing param values is not allowed. Param with key='${key}' was already logged with value='${known.value}' ` +
         `for run ID='${this.#options.runId}'. Attempted logging new value '${value}'.`,
@@ -233,4 +264,10 @@ export class LiveRun {
     if (isCut) this.#options.warn(`long ${kind}`, `the value of ${kind} ${key} is too long and was cut`);
     return cut;
   }
+}
+
+/** A point as a journal entry has it. */
+export function tupleOf({ key, value, timestamp, step, ...about }: Metric): MetricTuple {
+  const said = Number.isFinite(value) ? value : numberToJson(value);
+  return Object.keys(about).length === 0 ? [key, said, timestamp, step] : [key, said, timestamp, step, about];
 }

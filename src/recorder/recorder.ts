@@ -8,6 +8,7 @@ import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
 import { failOnPurpose } from "../util/test-fault.ts";
 import { findDeadJournals } from "./dead-journals.ts";
 import type { MissingOutcome } from "../wire/final-status.ts";
+import { Endpoint } from "./endpoint/endpoint.ts";
 import { findRunProcesses } from "./run-processes.ts";
 import { RunSession } from "./run-session.ts";
 
@@ -49,8 +50,11 @@ export class Recorder {
       case "hello":
         this.#session ??= this.#open(message, handle instanceof Server ? handle : undefined);
         return;
+      case "endpoint":
+        if (handle instanceof Server) this.#serveEndpoint(handle, message.token);
+        return;
       case "connection":
-        if (handle instanceof Socket) void this.#session?.then((session) => this.#accept(session, handle));
+        if (handle instanceof Socket) void this.#session?.then((session) => this.#accept(session, handle, message.to));
         return;
       case "started":
         failOnPurpose("control:recorder");
@@ -109,8 +113,19 @@ export class Recorder {
     return this.#options.leave(1);
   }
 
-  #accept(session: RunSession, socket: Socket): void {
-    session.accept(socket);
+  /** Connections come as soon as the server is here, the session may take a moment longer. */
+  #serveEndpoint(server: Server, token: string): void {
+    server.on("error", () => {});
+    server.on("connection", (socket) => void this.#session?.then((session) => session.acceptClient(socket)));
+    void this.#session?.then((session) => {
+      const { recording } = session;
+      session.useEndpoint(new Endpoint({ recording, folder: recording.folder, token, server }));
+    });
+  }
+
+  #accept(session: RunSession, socket: Socket, to: "socket" | "endpoint"): void {
+    if (to === "endpoint") session.acceptClient(socket);
+    else session.accept(socket);
     this.#options.tell({ type: "accepted" });
   }
 
@@ -133,6 +148,7 @@ export class Recorder {
   async #end(end: OutcomeRecord | MissingOutcome): Promise<void> {
     const session = await this.#sessionOrLeave();
     await session.end(end);
+    if (session.hasOpenRuns && this.#leftovers(session).length === 0) session.endOpenRuns(end);
     const progress = setInterval(() => {
       this.#options.tell({ type: "progress", pendingEntries: session.recording.pendingEntries });
     }, progressMs);
@@ -147,6 +163,7 @@ export class Recorder {
     }
     if (!this.#isWrapperGone) this.#options.tell({ type: "done", summary: await session.summary(end) });
     await this.#stayForLeftovers(session);
+    session.endOpenRuns(end);
     await session.close();
     this.#removeSocket();
     await this.#repairOthers();

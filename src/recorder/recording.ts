@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ScrapePosition, StoreOperation, TakenIn } from "../entities/journal-entry.ts";
+import type { JournalMemo, ScrapePosition, StoreOperation, TakenIn } from "../entities/journal-entry.ts";
 
 import type { Tag } from "../entities/tag.ts";
 import { claimJournal, type JournalClaim } from "../journal/claim.ts";
@@ -9,11 +9,13 @@ import { readEntries } from "../journal/journal-reader.ts";
 import { JournalWriter } from "../journal/journal-writer.ts";
 import { RunIds } from "../journal/run-ids.ts";
 import { journalFiles, type JournalHeader } from "../wire/journal-header.ts";
+import type { TrackingStore } from "../store/tracking-store.ts";
 import { monotonicMs } from "../util/monotonic.ts";
 import { failOnPurpose } from "../util/test-fault.ts";
 import { createMasker, type SecretMasker } from "../wire/redact.ts";
 import { EarlierEntries } from "./earlier-entries.ts";
-import { LiveRun } from "./live-run.ts";
+import { LiveRun, type Speaker } from "./live-run.ts";
+import { OpenRuns } from "./open-runs.ts";
 import { RecordingStore } from "./recording-store.ts";
 import { RunView } from "./run-view.ts";
 
@@ -60,6 +62,14 @@ export class Recording {
   readonly lastSaidAt: number;
   /** The final status stands in the journal already. */
   readonly isEnded: boolean;
+  /** The runs that the command's processes have created. */
+  readonly openRuns: OpenRuns;
+  readonly #earlierRequests: Map<string, string>;
+  /** Told of all that is journaled from now on, as it is written. */
+  onOperation: (operation: StoreOperation) => void = () => {};
+  /** Whether one process has spoken through both; asked only where two values of a param differ. */
+  isSameSpeaker: (one: Speaker, other: Speaker) => boolean = () => false;
+  #memo: JournalMemo = {};
   readonly #options: RecordingOptions;
   readonly #claim: JournalClaim;
   readonly #writer: JournalWriter;
@@ -81,6 +91,7 @@ export class Recording {
     this.#options = options;
     this.#claim = claim;
     this.header = header;
+    this.openRuns = new OpenRuns(header.runId);
     this.masker = createMasker(options.env, { enabled: header.redact });
     this.#store = new RecordingStore(header, options.env);
     this.#runIds = this.#store.isServer ? this.#openRunIds() : undefined;
@@ -98,7 +109,8 @@ export class Recording {
       isOwnId: (runId) => runId === this.storeRunId || runId === this.childRunId,
       attempt: header.attempt,
       masker: this.masker,
-      append: (operation, takenIn) => this.#append(operation, takenIn),
+      append: (operation, takenIn, memo) => this.#append(operation, takenIn, memo),
+      isSameSpeaker: (one, other) => this.isSameSpeaker(one, other),
       warn: (kind, text) => this.notice(kind, text),
       now: options.now,
     });
@@ -108,7 +120,12 @@ export class Recording {
       childRunId: () => this.childRunId,
     });
     const seen = new EarlierEntries(this.live, header);
-    for (const { entry } of readEntries(options.folder)) seen.add(entry);
+    for (const { entry } of readEntries(options.folder)) {
+      seen.add(entry);
+      this.openRuns.observe(entry.operation);
+    }
+    this.#memo = seen.memo;
+    this.#earlierRequests = seen.requests;
     this.logOffset = seen.logOffset;
     this.scraped = seen.scraped;
     this.nextSystemStep = seen.nextSystemStep;
@@ -129,6 +146,43 @@ export class Recording {
 
   set childRunId(runId: string) {
     this.#childRunId = runId;
+  }
+
+  /** The store's id of what the command's processes know by another one. */
+  toStoreId(id: string): string {
+    return this.#runIds?.toStore(id) ?? id;
+  }
+
+  /** The id that the command's processes know. */
+  fromStoreId(storeId: string): string {
+    return this.#runIds?.toJournal(storeId) ?? storeId;
+  }
+
+  /** What was remembered beside the store's writes. */
+  get memo(): JournalMemo {
+    return this.#memo;
+  }
+
+  /** The run that a request was answered with under a recorder that died, by `requestKey`; asked for once, since a later one means another run. */
+  takeEarlierRequest(key: string): string | undefined {
+    const runId = this.#earlierRequests.get(key);
+    this.#earlierRequests.delete(key);
+    return runId;
+  }
+
+  /** Resolves once all that was said survives `kill -9`; at once while the journal is stuck. */
+  written(): Promise<void> {
+    return this.#writer.written();
+  }
+
+  /** The store, for reads; and for writes too once something was stored. Rejects while it is not there. */
+  openStore(): Promise<TrackingStore> {
+    return this.#store.openForReading();
+  }
+
+  /** The journal folder. */
+  get folder(): string {
+    return this.#options.folder;
   }
 
   get pendingEntries(): number {
@@ -212,12 +266,16 @@ export class Recording {
     else writeFileSync(join(folder, journalFiles.finished), "", { mode: 0o600 });
   }
 
-  #append(operation: StoreOperation, takenIn: TakenIn = {}): void {
+  #append(operation: StoreOperation, takenIn: TakenIn = {}, memo?: JournalMemo): void {
     failOnPurpose("journal");
+    this.openRuns.observe(operation);
+    this.onOperation(operation);
+    if (memo !== undefined) this.#memo = { ...this.#memo, ...memo };
     this.#writer.append({
       receivedAt: this.#options.now(),
       attempt: this.header.attempt,
       ...takenIn,
+      ...(memo !== undefined && { memo }),
       operation,
     });
   }

@@ -60,8 +60,10 @@ async function finishJournal(
   if (command?.console !== undefined) session.useConsole(command.console);
   if (command?.runId !== undefined) recording.childRunId = command.runId;
   const outcome = readJson(join(folder, journalFiles.outcome)) as OutcomeRecord | undefined;
+  const end = outcome ?? { missing: "lost" as const, isScriptStatusKept: header.survive };
   if (recording.isEnded) await session.takeIn();
-  else await session.end(outcome ?? { missing: "lost", isScriptStatusKept: header.survive });
+  else await session.end(end);
+  session.endOpenRuns(end);
   const isStored = await recording.settle(leftMs);
   await session.close();
   return isStored;

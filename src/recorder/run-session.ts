@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import type { Server, Socket } from "node:net";
 import { join } from "node:path";
-import type { RunStatus } from "../entities/run-status.ts";
+import { isTerminalStatus, type RunStatus } from "../entities/run-status.ts";
 import { trackTags } from "../entities/tag-keys.ts";
 import type { Tag } from "../entities/tag.ts";
 import { AppendFileReader } from "../intake/append-file.ts";
@@ -12,6 +12,7 @@ import type { ConsoleSource, OutcomeRecord, RunSummary } from "../wire/control-m
 import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
 import { ArtifactIntake } from "./artifact-intake.ts";
 import { ConsoleRecorder, hasMoreOutput, takeMaskedPart } from "./console-recorder.ts";
+import type { Endpoint } from "./endpoint/endpoint.ts";
 import { describeRun } from "./describe-run.ts";
 import { finalStatus, type MissingOutcome } from "../wire/final-status.ts";
 import type { OutputEnd } from "./output-files.ts";
@@ -47,6 +48,7 @@ export class RunSession {
   #heartbeat: NodeJS.Timeout | undefined;
   #processTimer: NodeJS.Timeout | undefined;
   #hasConnections = false;
+  #endpoint: Endpoint | undefined;
 
   /** `undefined` while another process has the journal. */
   static async open(options: RunSessionOptions): Promise<RunSession | undefined> {
@@ -95,6 +97,17 @@ export class RunSession {
     this.#socket.accept(socket);
   }
 
+  /** It is closed with the session. */
+  useEndpoint(endpoint: Endpoint): void {
+    this.#endpoint = endpoint;
+  }
+
+  /** A connection of an MLflow client. */
+  acceptClient(socket: Socket): void {
+    if (this.#endpoint === undefined) socket.destroy();
+    else this.#endpoint.accept(socket);
+  }
+
   /** `runId`: the id that the command was given. */
   commandStarted(command: ProcessIdentity, console: ConsoleSource, runId: string): void {
     this.#command = command;
@@ -130,8 +143,12 @@ export class RunSession {
   /** Everything that was said until now is in the journal. Sources go on for what the command left running. */
   async takeIn(): Promise<void> {
     const idleMs = this.#hasConnections || this.#socket.connectionCount > 0 ? socketIdleMs : untouchedSocketIdleMs;
-    const tensorboard = this.#readAlong.tensorboard?.finish();
-    await Promise.all([this.#socket.settle(idleMs), this.#appendFile.finish(), tensorboard]);
+    await Promise.all([
+      this.#socket.settle(idleMs),
+      this.#appendFile.finish(),
+      this.#readAlong.tensorboard?.finish(),
+      this.#endpoint?.settle(untouchedSocketIdleMs),
+    ]);
     this.#handler.batchEnd();
     this.#appendFile = this.#createAppendFile();
   }
@@ -214,12 +231,33 @@ export class RunSession {
   async close(): Promise<void> {
     await this.takeIn();
     this.#socket.close();
+    await this.#endpoint?.close();
     await this.recording.close();
   }
 
+  /** The command has created runs that nobody has ended. */
+  get hasOpenRuns(): boolean {
+    return this.recording.openRuns.running.length > 0;
+  }
+
+  /** Nobody is left who could end them: they end as the command did. */
+  endOpenRuns(end: OutcomeRecord | MissingOutcome): void {
+    const { status } = finalStatus(end);
+    for (const runId of this.recording.openRuns.running) {
+      this.recording.live.write({ op: "update-run", runId, status, endTime: this.#endTimeOf(end) });
+    }
+  }
+
+  #endTimeOf(end: OutcomeRecord | MissingOutcome): number {
+    if ("endTime" in end) return end.endTime;
+    return end.missing === "lost" ? this.recording.lastSaidAt : this.#options.now();
+  }
+
   #writeEnd(end: OutcomeRecord | MissingOutcome): void {
-    const { live } = this.recording;
+    const { live, memo } = this.recording;
     const final = finalStatus(end);
+    const said = memo.scriptStatus ?? "RUNNING";
+    const isSaid = final.isScriptStatusKept && isTerminalStatus(said);
     this.recording.logTags([...this.#summaryTags(), ...final.tags]);
     for (const key of [trackTags.process, trackTags.heartbeat]) {
       if (live.tags.has(key)) live.write({ op: "delete-tag", runId: this.runId, key });
@@ -227,10 +265,9 @@ export class RunSession {
     live.write({
       op: "update-run",
       runId: this.runId,
-      status: final.status,
-      ...(final.isScriptStatusKept && { unlessTerminal: true }),
-      endTime:
-        "endTime" in end ? end.endTime : end.missing === "lost" ? this.recording.lastSaidAt : this.#options.now(),
+      status: isSaid ? said : final.status,
+      ...(final.isScriptStatusKept && !isSaid && { unlessTerminal: true }),
+      endTime: this.#endTimeOf(end),
     });
   }
 

@@ -15,8 +15,21 @@ export const isServerUri = (trackingUri: string): boolean => /^https?:/iu.test(t
  * A relative SQLite path is made absolute, since the recorder and the command may run elsewhere.
  */
 export function resolveTrackingUri(option: string | undefined, env: Environment, cwd: string): string {
-  const given = option ?? variable(env, "MLFLOW_TRACKING_URI") ?? "sqlite:///mlflow.db";
+  const given = option ?? inheritedUri(env) ?? "sqlite:///mlflow.db";
   const sqlite = /^(sqlite(?:\+[a-z0-9]+)?:\/\/\/)([^/].*)$/u.exec(given);
   if (sqlite === null || sqlite[2] === ":memory:") return given;
   return `${sqlite[1]}${resolve(cwd, sqlite[2] ?? "")}`;
+}
+
+/** Inside a run `MLFLOW_TRACKING_URI` is the loopback endpoint of that run's recorder; its store is the one behind it. */
+function inheritedUri(env: Environment): string | undefined {
+  const given = variable(env, "MLFLOW_TRACKING_URI");
+  const behind = variable(env, "TRACK_TRACKING_URI");
+  return given !== undefined && behind !== undefined && isEndpoint(given, env) ? behind : given;
+}
+
+/** Only an endpoint's clients are given one random token as their password as well. */
+function isEndpoint(uri: string, env: Environment): boolean {
+  const token = variable(env, "MLFLOW_TRACKING_TOKEN");
+  return token !== undefined && token === env["MLFLOW_TRACKING_PASSWORD"] && /^http:\/\/127\.0\.0\.1:\d+$/u.test(uri);
 }

@@ -51,6 +51,8 @@ export interface CreateRunRequest {
   readonly userId: string;
   readonly startTime: number;
   readonly runName: string;
+  /** Nobody chose the name: a random one was made for want of any. */
+  readonly isNameMinted?: boolean;
   readonly tags: readonly Tag[];
 }
 

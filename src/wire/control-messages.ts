@@ -16,8 +16,10 @@ export type WrapperMessage =
   | { readonly type: "environment"; readonly env: Readonly<Record<string, string>> }
   /** The first message; the listening Unix server comes with it as its handle. */
   | { readonly type: "hello"; readonly journalFolder: string; readonly socketPath: string; readonly verbose: boolean }
-  /** A connection that the wrapper's copy of the server accepted; the socket comes as its handle. */
-  | { readonly type: "connection" }
+  /** Behind the hello: the listening loopback server comes as its handle. Nobody is served who does not know the token. */
+  | { readonly type: "endpoint"; readonly token: string }
+  /** A connection that the wrapper's copy of a server accepted; the socket comes as its handle. */
+  | { readonly type: "connection"; readonly to: "socket" | "endpoint" }
   /** `runId`: the id that the command was given. */
   | {
       readonly type: "started";

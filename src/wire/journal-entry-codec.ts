@@ -1,5 +1,6 @@
 import type {
   JournalEntry,
+  JournalMemo,
   LogBatchOperation,
   MetricTuple,
   ScrapePosition,
@@ -15,6 +16,7 @@ interface JournalLine {
   readonly a: number;
   readonly l?: number;
   readonly c?: readonly ScrapePosition[];
+  readonly k?: JournalMemo;
   readonly r?: string;
   readonly m?: readonly MetricTuple[];
   readonly p?: readonly Pair[];
@@ -31,6 +33,7 @@ export function encodeEntry(entry: JournalEntry): string {
     a: entry.attempt,
     ...(entry.logOffset === undefined ? {} : { l: entry.logOffset }),
     ...(entry.scraped === undefined ? {} : { c: entry.scraped }),
+    ...(entry.memo === undefined ? {} : { k: entry.memo }),
     ...(operation.op === "log-batch" ? batchFields(operation) : { o: operation }),
   };
   return JSON.stringify(line);
@@ -42,12 +45,14 @@ export function decodeEntry(text: string): JournalEntry | undefined {
   if (line === undefined) return undefined;
   const operation = line.o ?? batchOf(line);
   if (operation === undefined || typeof operation.op !== "string") return undefined;
-  const entry = { sequence: line.s, receivedAt: line.t, attempt: line.a, operation };
-  if (line.l === undefined && line.c === undefined) return entry;
   return {
-    ...entry,
+    sequence: line.s,
+    receivedAt: line.t,
+    attempt: line.a,
+    operation,
     ...(line.l !== undefined && { logOffset: line.l }),
     ...(line.c !== undefined && { scraped: line.c }),
+    ...(line.k !== undefined && { memo: line.k }),
   };
 }
 
@@ -67,7 +72,9 @@ function isFinite(metric: MetricTuple): boolean {
 
 /** JSON would turn NaN and the infinities into null. */
 function spellOut(metric: MetricTuple): MetricTuple {
-  return isFinite(metric) ? metric : [metric[0], String(metric[1]), metric[2], metric[3]];
+  if (isFinite(metric)) return metric;
+  const [key, value, timestamp, step, ...about] = metric;
+  return [key, String(value), timestamp, step, ...about];
 }
 
 function batchOf(line: JournalLine): LogBatchOperation | undefined {

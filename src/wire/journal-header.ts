@@ -18,6 +18,12 @@ export interface Place {
   readonly pidNamespace: string;
 }
 
+export interface PinnedChoices {
+  readonly runName: boolean;
+  readonly experiment: boolean;
+  readonly tagKeys: readonly string[];
+}
+
 /**
  * `header.json` of a journal folder: all that is needed to create the run (or to resume it) if no recorder ever came up.
  * Written once by the wrapper before the command starts, 0600, secrets masked by the recorder's rules.
@@ -45,6 +51,8 @@ export interface JournalHeader {
   /** Keys of tags of the ended attempt that the run has and that are removed when it is continued. */
   readonly staleTags: readonly string[];
   readonly params: readonly Param[];
+  /** What was chosen on the command line, so that nothing that the command's programs say changes it; absent: nothing. */
+  readonly pinned?: PinnedChoices;
   readonly command: readonly string[];
   readonly cwd: string;
   readonly place: Place;

@@ -1,5 +1,6 @@
 import { writePrivate } from "../client/journal-folder.ts";
 import type { LoggingServer } from "../client/logging-server.ts";
+import type { LoopbackServer } from "../client/loopback-server.ts";
 import { RecorderProcess } from "../client/recorder-process.ts";
 import type { ProcessOutcome } from "../entities/process-outcome.ts";
 import type { RunStatus } from "../entities/run-status.ts";
@@ -36,7 +37,8 @@ export interface RunCommandRequest {
   readonly survive: boolean;
   /** Absent: the run is not recorded, the command runs all the same. */
   readonly journalFolder?: string;
-  readonly logging?: LoggingServer;
+  readonly logging?: LoggingServer | undefined;
+  readonly loopback?: LoopbackServer | undefined;
   readonly timeoutMs?: number;
   readonly graceMs: number;
   readonly syncTimeoutMs: number;
@@ -190,11 +192,12 @@ class CommandRun {
   }
 
   #startRecorder(command: StartedCommand | undefined): void {
-    const { journalFolder, logging, notes, recorderEnv = notes.environment } = this.#request;
+    const { journalFolder, logging, loopback, notes, recorderEnv = notes.environment } = this.#request;
     if (journalFolder === undefined) return;
     const recorder = new RecorderProcess({
       hello: { type: "hello", journalFolder, socketPath: logging?.path ?? "", verbose: false },
       ...(logging !== undefined && { server: logging.server }),
+      ...(loopback !== undefined && { endpoint: { server: loopback.server, token: loopback.token } }),
       env: recorderEnv,
       ...(notes.earlyRecorder !== undefined && { earlyKey: notes.earlyRecorder }),
       foreignDescriptors: describeDescriptors([...notes.inheritedFds, ...(command?.leakingFds ?? [])]),
@@ -204,6 +207,7 @@ class CommandRun {
     this.#recorder = recorder;
     recorder.start();
     logging?.handTo((socket) => recorder.handConnection(socket));
+    loopback?.handTo((socket) => recorder.handConnection(socket, "endpoint"));
   }
 
   #tellStarted({ pid, console }: StartedCommand): void {
@@ -240,6 +244,7 @@ class CommandRun {
 
   #giveUp(): void {
     this.#request.logging?.close();
+    this.#request.loopback?.close();
     this.#request.say("the recorder failed three times; what was said until now is kept in the journal");
     this.#endWait?.();
   }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { repository } from "../e2e/rig.ts";
 import type { Bench } from "./bench.ts";
 import { Tools, track } from "./bench-rig.ts";
+import { endpoint } from "./endpoint.ts";
 import { type Figure, formatFigure, isWithinLimit, ratioOf } from "./figure.ts";
 import { ingest } from "./ingest.ts";
 import { logCommand } from "./log-command.ts";
@@ -13,7 +14,15 @@ import { relay } from "./relay.ts";
 import { sampling } from "./sampling.ts";
 import { start } from "./start.ts";
 
-const benches: Readonly<Record<string, Bench>> = { start, log: logCommand, ingest, sampling, look, relay };
+const benches: Readonly<Record<string, Bench>> = {
+  start,
+  log: logCommand,
+  ingest,
+  endpoint,
+  sampling,
+  look,
+  relay,
+};
 
 /** A bench that is broken shows in the exit code; a limit that is missed does not, since a loaded machine misses them. */
 async function main(args: readonly string[]): Promise<number> {

@@ -14,9 +14,10 @@ export class OpenRun {
     rig: TrackRig,
     options: readonly string[] = [],
     command: readonly string[] = ["run"],
+    env: Readonly<Record<string, string>> = {},
   ): Promise<OpenRun> {
     const script = "env > env.new; mv env.new env; while [ ! -e end ]; do sleep 0.02; done; exit $(cat end)";
-    const started = rig.start([...command, ...options, "--", "sh", "-c", script]);
+    const started = rig.start([...command, ...options, "--", "sh", "-c", script], { env });
     const text = await waitFor(() => readIfThere(join(rig.cwd, "env")), { what: "the command runs" });
     const pairs = text.split("\n").map((line) => line.split(/=(.*)/su).slice(0, 2));
     return new OpenRun(rig, started, Object.fromEntries(pairs));

@@ -8,7 +8,7 @@ import { readPlace, readStartTicks } from "../../util/proc.ts";
 import { randomRunName } from "../../util/run-names.ts";
 import { withoutUserinfo } from "../../util/uri-secrets.ts";
 import { version } from "../../util/version.ts";
-import type { JournalHeader, TensorboardSettings } from "../../wire/journal-header.ts";
+import type { JournalHeader, PinnedChoices, TensorboardSettings } from "../../wire/journal-header.ts";
 import type { SecretMasker } from "../../wire/redact.ts";
 import { endedAttemptTags, nextAttempt, splitParams, staleTags } from "./previous-attempt.ts";
 import type { Preflight } from "./preflight.ts";
@@ -58,6 +58,7 @@ export function attemptHeader(request: AttemptRequest): JournalHeader {
     tags: [...initialTags(request, createId), ...split.tags],
     staleTags: run === undefined ? [] : staleTags(run),
     params: split.params,
+    pinned: pinnedChoices(settings, run !== undefined),
     command: masker.maskArgv(request.command),
     cwd: request.cwd,
     place: readPlace(),
@@ -76,6 +77,15 @@ function readAlong({ settings, tensorboard }: AttemptRequest): Pick<JournalHeade
   return {
     ...(settings.scrape !== undefined && { scrape: settings.scrape }),
     ...(tensorboard !== undefined && { tensorboard }),
+  };
+}
+
+/** The experiment of a run that is continued is the run's own. */
+function pinnedChoices(settings: RunSettings, isResumed: boolean): PinnedChoices {
+  return {
+    runName: settings.runName !== undefined,
+    experiment: settings.isExperimentGiven || isResumed,
+    tagKeys: settings.tags.map(({ key }) => key),
   };
 }
 

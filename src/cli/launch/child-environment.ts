@@ -9,6 +9,8 @@ export interface ChildEnvironmentRequest {
   readonly runId: string;
   readonly attempt: number;
   readonly trackingUri: string;
+  /** Where the command's MLflow clients are served; absent: they go to the tracking URI themselves. */
+  readonly endpoint?: { readonly port: number; readonly token: string; readonly userName: string };
   readonly experiment: ExperimentReference;
   readonly isSampling: boolean;
   /** The run keeper in Python processes, with autologging or without. */
@@ -24,6 +26,7 @@ export function childEnvironment(request: ChildEnvironmentRequest): Record<strin
   const changes: Record<string, string | undefined> = {
     MLFLOW_RUN_ID: runId,
     MLFLOW_TRACKING_URI: trackingUri,
+    ...(request.endpoint !== undefined && endpointVariables(request.env, request.endpoint)),
     MLFLOW_EXPERIMENT_ID: "experimentId" in experiment ? experiment.experimentId : undefined,
     MLFLOW_EXPERIMENT_NAME: "experimentId" in experiment ? undefined : experiment.experimentName,
     MLFLOW_RUN_CONTEXT: runContext(request.env, runId),
@@ -38,6 +41,32 @@ export function childEnvironment(request: ChildEnvironmentRequest): Record<strin
   if (request.isSampling) changes["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"] = "false";
   const merged = Object.entries({ ...request.env, ...changes });
   return Object.fromEntries(merged.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+/** What the real server needs is for the recorder alone. Basic wins over the token in MLflow's client, so both are given. */
+function endpointVariables(
+  env: Environment,
+  { port, token, userName }: NonNullable<ChildEnvironmentRequest["endpoint"]>,
+): Record<string, string | undefined> {
+  return {
+    MLFLOW_TRACKING_URI: `http://127.0.0.1:${port}`,
+    MLFLOW_TRACKING_USERNAME: env["MLFLOW_TRACKING_USERNAME"] ?? userName,
+    MLFLOW_TRACKING_PASSWORD: token,
+    MLFLOW_TRACKING_TOKEN: token,
+    MLFLOW_TRACKING_AUTH: undefined,
+    MLFLOW_TRACKING_AWS_SIGV4: undefined,
+    MLFLOW_WORKSPACE: undefined,
+    NO_PROXY: withLoopback(env["NO_PROXY"] ?? env["no_proxy"]),
+    no_proxy: withLoopback(env["no_proxy"] ?? env["NO_PROXY"]),
+  };
+}
+
+/** A proxy must not catch what is meant for this machine. */
+function withLoopback(hosts = ""): string {
+  const known = hosts.split(",").map((host) => host.trim());
+  return [hosts, ...["127.0.0.1", "localhost"].filter((host) => !known.includes(host))]
+    .filter((part) => part !== "")
+    .join(",");
 }
 
 /** A second run that the command opens becomes a child of this one instead of a stray (contract 2.2). */

@@ -1,11 +1,12 @@
 import { rmSync, writeFileSync } from "node:fs";
 import type { Tag } from "../../entities/tag.ts";
 import { TrackError } from "../../errors.ts";
+import { bindLoopbackServer, type LoopbackServer } from "../../client/loopback-server.ts";
 import { bindLoggingServer, type LoggingServer } from "../../client/logging-server.ts";
 import { createJournalFolder, journalRoots } from "../../client/journal-folder.ts";
 import type { ServerAccess } from "../../entities/server-access.ts";
 import type { RunSettings } from "../../settings/run-settings.ts";
-import { type Environment, variable } from "../../settings/tracking-uri.ts";
+import { type Environment, isServerUri, variable } from "../../settings/tracking-uri.ts";
 import { parseTrackingUri } from "../../store/tracking-uri.ts";
 import { messageOf } from "../../util/error-code.ts";
 import type { JournalHeader, TensorboardSettings } from "../../wire/journal-header.ts";
@@ -58,7 +59,7 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
     if (journalFolder !== undefined) noteOwnLine(journalFolder, text);
     context.io.say(text);
   };
-  const { header, journal, logging } = prepare(context, request, say);
+  const { header, journal, logging, loopback } = prepare(context, request, say, await openLoopback(settings, say));
   journalFolder = journal?.folder;
   if (journal !== undefined && preflight.fault !== undefined) say(faultLine(preflight, preflight.fault));
   const server = journal !== undefined && waitsForRunId(request) ? request.server : undefined;
@@ -67,6 +68,7 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
     // The command was not started: it may be now, without a run. One that a server has made is ended by the recorder.
     if (journal !== undefined && server === undefined) rmSync(journal.folder, { recursive: true, force: true });
     logging?.close();
+    loopback?.close();
     throw error;
   };
   const result = await runCommand({
@@ -79,7 +81,7 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
       const runId = serverRunId ?? header.runId;
       if (serverRunId !== undefined && settings.runIdFile !== undefined) writeRunId(settings.runIdFile, runId);
       say(announcement({ ...header, runId }, preflight, context.io.isErrTerminal));
-      return commandEnvironment(request, { ...header, runId }, journal.logPath, logging?.path);
+      return commandEnvironment(request, { ...header, runId }, { logPath: journal.logPath, logging, loopback });
     },
     runId: header.runId,
     ...(server !== undefined && { runIdWaitMs: server.runIdWaitMs }),
@@ -89,7 +91,8 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
     consoleLimitBytes: settings.consoleLimitBytes,
     survive: settings.survive,
     ...(journal !== undefined && { journalFolder: journal.folder }),
-    ...(logging !== undefined && { logging }),
+    logging,
+    loopback,
     ...(settings.timeoutMs !== undefined && { timeoutMs: settings.timeoutMs }),
     graceMs: settings.graceMs,
     syncTimeoutMs: settings.syncTimeoutMs,
@@ -140,10 +143,11 @@ interface Prepared {
   /** Absent: the run is not recorded. */
   readonly journal: Journal | undefined;
   readonly logging: LoggingServer | undefined;
+  readonly loopback: LoopbackServer | undefined;
 }
 
 /** What must be there before the start. Where it throws, it leaves nothing behind. */
-function prepare(context: Context, request: LaunchRequest, say: Say): Prepared {
+function prepare(context: Context, request: LaunchRequest, say: Say, loopback: LoopbackServer | undefined): Prepared {
   const { settings, notes } = request;
   const startTime = context.now();
   const masker = createMasker(notes.environment, { enabled: settings.redact });
@@ -163,20 +167,27 @@ function prepare(context: Context, request: LaunchRequest, say: Say): Prepared {
     if (settings.runIdFile !== undefined) writeRunId(settings.runIdFile, header.runId);
     const journal = openJournal(header, settings, notes.environment, say);
     // Nobody would ever listen: a client had better fail at once.
-    if (journal === undefined) bound?.close();
-    return { header, journal, logging: journal === undefined ? undefined : bound };
+    if (journal !== undefined) return { header, journal, logging: bound, loopback };
+    bound?.close();
+    loopback?.close();
+    return { header, journal, logging: undefined, loopback: undefined };
   } catch (error) {
     bound?.close();
+    loopback?.close();
     throw error;
   }
 }
 
 function commandEnvironment(
-  { settings, notes }: LaunchRequest,
+  { settings, notes, userName }: LaunchRequest,
   header: JournalHeader,
-  logPath: string,
-  socketPath: string | undefined,
+  ways: {
+    readonly logPath: string;
+    readonly logging: LoggingServer | undefined;
+    readonly loopback: LoopbackServer | undefined;
+  },
 ): Record<string, string> {
+  const { logPath, logging, loopback } = ways;
   return childEnvironment({
     env: notes.environment,
     runId: header.runId,
@@ -186,7 +197,8 @@ function commandEnvironment(
     isSampling: settings.sampling.enabled,
     pythonHook: settings.pythonHook,
     autolog: settings.autolog,
-    ...(socketPath !== undefined && { socketPath }),
+    ...(logging !== undefined && { socketPath: logging.path }),
+    ...(loopback !== undefined && { endpoint: { port: loopback.port, token: loopback.token, userName } }),
     logPath,
   });
 }
@@ -245,6 +257,18 @@ function openSocket(env: Environment, settings: RunSettings, say: Say): LoggingS
   if (settings.strict) throw refusedStart(`no logging socket: ${bound.reasons[0]}`);
   say(`there is no logging socket, $TRACK_LOG still works: ${bound.reasons[0]}`);
   return undefined;
+}
+
+/** Without it the command's MLflow clients go to the store themselves, as they do where that is a server. */
+async function openLoopback(settings: RunSettings, say: Say): Promise<LoopbackServer | undefined> {
+  if (isServerUri(settings.trackingUri)) return undefined;
+  try {
+    return await bindLoopbackServer();
+  } catch (error) {
+    if (settings.strict) throw refusedStart(`MLflow clients cannot be served: ${messageOf(error)}`);
+    say(`MLflow clients of the command are on their own, no port could be had: ${messageOf(error)}`);
+    return undefined;
+  }
 }
 
 const refusedStart = (message: string): TrackError =>

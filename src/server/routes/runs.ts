@@ -21,6 +21,7 @@ export const runRoutes: MessageRoutes = {
       userId: fields.text(message, "user_id"),
       startTime: fields.optionalInteger(message, "start_time") ?? 0,
       runName: isNamed ? named : randomRunName(),
+      ...(!isNamed && { isNameMinted: true }),
       tags,
     });
     const { outputs: _, ...created } = runToJson(run);

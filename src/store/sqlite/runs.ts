@@ -74,6 +74,13 @@ export function updateRun(db: DatabaseSync, runId: string, request: UpdateRunReq
   return getRunInfo(db, runId);
 }
 
+/** Puts a run into another experiment; its artifacts stay where they lie. */
+export function moveRun(db: DatabaseSync, runId: string, experimentId: string): void {
+  getActiveRunInfo(db, runId);
+  getActiveExperiment(db, experimentId);
+  prepareCached(db, "UPDATE runs SET experiment_id = ? WHERE run_uuid = ?").run(BigInt(experimentId), runId);
+}
+
 /** Deleting twice is fine; the time of the last one counts for `mlflow gc`. */
 export function deleteRun(db: DatabaseSync, runId: string): void {
   getRunInfo(db, runId);

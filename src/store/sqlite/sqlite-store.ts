@@ -25,6 +25,7 @@ import type { MetricSeries, MetricSeriesReader } from "../metric-series.ts";
 import type { OpenStoreOptions } from "../open-store.ts";
 import type { RegistryOwner, RegistryStore } from "../registry-store.ts";
 import type { RunFields, RunFieldsSearch } from "../run-fields.ts";
+import type { RunMover } from "../run-mover.ts";
 import type {
   CreateExperimentRequest,
   CreateLoggedModelRequest,
@@ -73,7 +74,8 @@ export class SqliteStore
     MetricSummaries,
     MetricSeriesReader,
     RegistryOwner,
-    RunFieldsSearch
+    RunFieldsSearch,
+    RunMover
 {
   readonly #connection: SqliteConnection;
   readonly #artifactRoot: string;
@@ -148,6 +150,10 @@ export class SqliteStore
   async updateRun(runId: string, request: UpdateRunRequest): Promise<RunInfo> {
     if (request.runName !== undefined) checkRunTag({ key: mlflowTags.runName, value: request.runName });
     return this.#connection.write((db) => runs.updateRun(db, runId, request));
+  }
+
+  moveRun(runId: string, experimentId: string): Promise<void> {
+    return this.#connection.write((db) => runs.moveRun(db, runId, experimentId));
   }
 
   deleteRun(runId: string): Promise<void> {

@@ -1,0 +1,88 @@
+import { createHash } from "node:crypto";
+import type { Run } from "../../entities/run.ts";
+import { mlflowTags, trackTags } from "../../entities/tag-keys.ts";
+import type { Tag } from "../../entities/tag.ts";
+import { checkRunTag, truncateTagValue } from "../../entities/validation.ts";
+import { invalidParameter } from "../../errors.ts";
+import type { CreateRunRequest } from "../../store/tracking-store.ts";
+import { newRunId, randomHex } from "../../util/ids.ts";
+import type { EndpointState } from "./endpoint-state.ts";
+
+/**
+ * The first run that the command asks for is the wrapper's own. One that names its parent, or comes from an inner `track run`,
+ * is never that; a later one that names none becomes a child of the wrapper's run.
+ */
+export async function createRun(state: EndpointState, request: CreateRunRequest): Promise<Run> {
+  const { own, recording } = state;
+  checkNames(request);
+  const key = requestKey(request);
+  // Its answer was lost when an earlier recorder died, and the client asks once more.
+  const answered = recording.takeEarlierRequest(key);
+  if (answered !== undefined) return answered === own.id ? own.run() : (await state.find(answered)).run;
+  const isInner = hasTag(request, trackTags.createId);
+  const isChild = hasTag(request, mlflowTags.parentRunId);
+  if (!isInner && !isChild && !own.isTaken) {
+    const { name } = await state.experiments.active(request.experimentId);
+    // Another client may have been first meanwhile.
+    if (!own.isTaken) {
+      own.take(request, key);
+      own.moveTo(request.experimentId, name);
+      return own.run(request.experimentId);
+    }
+  }
+  const parent = isInner || isChild ? [] : [{ key: mlflowTags.parentRunId, value: own.id }];
+  return await createOther(state, { ...request, tags: [...request.tags, ...parent] }, key);
+}
+
+async function createOther(state: EndpointState, request: CreateRunRequest, key: string): Promise<Run> {
+  const { experimentId, userId, startTime, runName, tags } = request;
+  // Refuses an experiment that is deleted or not there.
+  await state.experiments.active(experimentId);
+  const named = tags.findLast((tag) => tag.key === mlflowTags.runName)?.value ?? "";
+  const runId = newRunId();
+  state.recording.live.write(
+    {
+      op: "create-run",
+      runId,
+      createId: tags.find((tag) => tag.key === trackTags.createId)?.value ?? randomHex(16),
+      experiment: { experimentId },
+      runName: runName === "" ? named : runName,
+      userId,
+      startTime,
+      tags: tags.map((tag): Tag => ({ key: tag.key, value: truncateTagValue(tag.value).value })),
+    },
+    { requestKey: key },
+  );
+  return (await state.find(runId)).run;
+}
+
+function checkNames({ runName, tags }: CreateRunRequest): void {
+  for (const { key, value } of tags) checkRunTag({ key, value: truncateTagValue(value).value });
+  const named = tags.findLast(({ key }) => key === mlflowTags.runName)?.value ?? "";
+  if (runName === "" || named === "" || runName === named) return;
+  throw invalidParameter(
+    "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values " +
+      `(run_name='${runName}', mlflow.runName='${named}').`,
+  );
+}
+
+/** Tells a request that is said again from another one; a minted name differs each time. */
+function requestKey({
+  experimentId,
+  userId,
+  startTime,
+  runName,
+  isNameMinted = false,
+  tags,
+}: CreateRunRequest): string {
+  const said = [
+    experimentId,
+    userId,
+    startTime,
+    isNameMinted ? "" : runName,
+    tags.map(({ key, value }) => [key, value]),
+  ];
+  return createHash("sha256").update(JSON.stringify(said)).digest("base64url");
+}
+
+const hasTag = ({ tags }: CreateRunRequest, key: string): boolean => tags.some((tag) => tag.key === key);

@@ -1,0 +1,41 @@
+import type { StoreOperation } from "../entities/journal-entry.ts";
+import { trackTags } from "../entities/tag-keys.ts";
+
+/** The runs that the command's processes created through us, the wrapper's own not among them, and which of them still run. */
+export class OpenRuns {
+  readonly #ownRunId: string;
+  readonly #isRunning = new Map<string, boolean>();
+  #hasCreated = false;
+
+  constructor(ownRunId: string) {
+    this.#ownRunId = ownRunId;
+  }
+
+  /** Something was created that only the journal may know yet. */
+  get hasCreated(): boolean {
+    return this.#hasCreated;
+  }
+
+  /** Ids of the runs that nobody has ended. An inner `track run` ends its own. */
+  get running(): readonly string[] {
+    return Array.from(
+      this.#isRunning.entries().filter(([, isRunning]) => isRunning),
+      ([runId]) => runId,
+    );
+  }
+
+  observe(operation: StoreOperation): void {
+    if (operation.op === "create-logged-model") this.#hasCreated = true;
+    if (!("runId" in operation) || operation.runId === this.#ownRunId) return;
+    if (operation.op === "create-run") {
+      this.#hasCreated = true;
+      const isInner = operation.tags.some(({ key }) => key === trackTags.createId);
+      if (!isInner) this.#isRunning.set(operation.runId, true);
+    } else if (this.#isRunning.has(operation.runId)) {
+      if (operation.op === "update-run" && operation.status !== undefined) {
+        this.#isRunning.set(operation.runId, operation.status === "RUNNING");
+      }
+      if (operation.op === "delete-run") this.#isRunning.set(operation.runId, false);
+    }
+  }
+}
