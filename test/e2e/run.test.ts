@@ -216,7 +216,7 @@ describe("track run", () => {
       MLFLOW_RUN_ID: run.info.runId,
       TRACK_RUN_ID: run.info.runId,
       TRACK_ATTEMPT: "1",
-      MLFLOW_TRACKING_URI: rig.trackingUri,
+      MLFLOW_TRACKING_URI: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/u),
       TRACK_TRACKING_URI: rig.trackingUri,
       MLFLOW_EXPERIMENT_NAME: "x",
       MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING: "false",
