@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Run } from "../../src/entities/run.ts";
@@ -186,7 +186,7 @@ test("after the third failure of the recorder clients fail at once", async () =>
   for (let failure = 0; failure < 3; failure += 1) {
     const recorder = await recorderPid();
     process.kill(recorder, "SIGKILL");
-    await waitFor(() => !existsSync(`/proc/${recorder}`), { what: "the recorder is gone" });
+    await waitFor(() => !processesIn(rig.root).includes(recorder), { what: "the recorder is gone" });
   }
   await waitFor(() => open.started.stderr().includes("failed three times"), { what: "it is given up" });
   const began = performance.now();
