@@ -43,12 +43,16 @@ function decodeFully(path: string): string | undefined {
   return undefined;
 }
 
-/** As Python's `unquote`: a `%` that begins no escape stays, and bytes that are no UTF-8 become U+FFFD. */
+/**
+ * As Python's `unquote`, a `%` that begins no escape stays. So does one whose bytes are no UTF-8: MLflow's client sends the `%ce` in the
+ * name `per%cent` as it is.
+ */
 export function percentDecode(text: string): string {
   if (!text.includes("%")) return text;
-  return text.replaceAll(/(?:%[0-9a-f]{2})+/giu, (escapes) =>
-    Buffer.from(escapes.replaceAll("%", ""), "hex").toString(),
-  );
+  return text.replaceAll(/(?:%[0-9a-f]{2})+/giu, (escapes) => {
+    const decoded = Buffer.from(escapes.replaceAll("%", ""), "hex").toString();
+    return decoded.includes("\ufffd") ? escapes : decoded;
+  });
 }
 
 function invalidPath(): Error {

@@ -91,7 +91,8 @@ async function serve(
   guards: Guards,
 ): Promise<void> {
   const { url = "/" } = request;
-  const mark = url.indexOf("?");
+  // The API of files takes no query, and MLflow's client does not escape a `?` in a file's name.
+  const mark = url.startsWith("/api/2.0/mlflow-artifacts/artifacts/") ? -1 : url.indexOf("?");
   const path = mark < 0 ? url : url.slice(0, mark);
   if (path === "/health" || path === "/version") return answerPlain(request, response, path);
   guards.checkOrigin(request);
