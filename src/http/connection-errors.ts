@@ -49,7 +49,9 @@ const words: Readonly<Record<string, string>> = {
 function describe(code: string, error: unknown): string {
   // The parser's own codes.
   if (code.startsWith("HPE_")) return "the answer was cut, or is no HTTP";
-  return words[code] ?? messageOf(error);
+  const message = messageOf(error);
+  // A proxy's refusal has the code of a request that was given up.
+  return message.startsWith("Proxy response") ? `the proxy refuses: ${message}` : (words[code] ?? message);
 }
 
 /** Several addresses of one name fail together in an AggregateError. */

@@ -25,6 +25,8 @@ export interface ApplyContext {
   readonly folder: string;
   readonly openArtifacts: (run: RunInfo) => Promise<ArtifactRepository>;
   readonly runIds?: RunIdMap;
+  /** Runs that were asked for before: where their artifacts lie never changes. */
+  readonly knownRuns?: Map<string, RunInfo>;
   /** Attempt that said it: tags and status of a run whose `track.attempt` is newer are left alone. Absent: no such check. */
   readonly guardedAttempt?: number;
 }

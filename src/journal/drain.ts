@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import type { JournalEntry, StoreOperation } from "../entities/journal-entry.ts";
+import type { RunInfo } from "../entities/run.ts";
 import { StoreError } from "../errors.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
 import type { ApplyContext } from "./apply-operation.ts";
@@ -60,6 +61,7 @@ export class Drain {
   readonly #store: PatientStore;
   readonly #work = new Sleeper();
   readonly #pace = new Sleeper();
+  readonly #knownRuns = new Map<string, RunInfo>();
   #groups: EntryGroups;
   #loop: Promise<void> | undefined;
   #isStopped = false;
@@ -263,7 +265,7 @@ export class Drain {
 
   #contextOf(): ApplyContext {
     const { folder, openArtifacts, runIds } = this.#options;
-    return { folder, openArtifacts, ...(runIds === undefined ? {} : { runIds }) };
+    return { folder, openArtifacts, knownRuns: this.#knownRuns, ...(runIds === undefined ? {} : { runIds }) };
   }
 
   #noteStored(operation: StoreOperation): void {

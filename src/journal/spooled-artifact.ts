@@ -13,7 +13,9 @@ export async function storeSpooledArtifact(
 ): Promise<void> {
   const path = spoolPathIn(context.folder, operation);
   if (!existsSync(path)) return;
-  const { info } = await store.getRun(operation.runId);
+  const { knownRuns } = context;
+  const info = knownRuns?.get(operation.runId) ?? (await store.getRun(operation.runId)).info;
+  knownRuns?.set(operation.runId, info);
   const artifacts = await context.openArtifacts(info);
   await artifacts.logArtifact(path, operation.artifactFile);
 }

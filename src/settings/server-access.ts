@@ -16,7 +16,8 @@ export function resolveServerAccess(trackingUri: string, env: Environment): Serv
   const own = variable(env, "MLFLOW_TRACKING_URI");
   const isBeside = own !== undefined && originOf(own) === url.origin;
   const credentials = isBeside ? env : {};
-  const authorization = fromUrl(url) ?? fromVariables(credentials, env);
+  const inUri = fromUrl(url) ?? (isBeside ? fromUrl(new URL(own)) : undefined);
+  const authorization = inUri ?? fromVariables(credentials, env);
   const plain = plainAccess(`${url.origin}${url.pathname}`);
   const workspace = variable(env, "MLFLOW_WORKSPACE");
   return {

@@ -38,6 +38,8 @@ test("user and password win over the token, a user in the URI over both", () => 
   expect(access(token).authorization).toBe("Bearer t");
   expect(access({ ...token, MLFLOW_TRACKING_USERNAME: "u" }).authorization).toBe("Bearer t");
   expect(access(user).authorization).toBe(basic("u", "p"));
+  const beside = { ...nowhere, MLFLOW_TRACKING_URI: "https://me:pw@tracking.example" };
+  expect(resolveServerAccess(uri, beside).authorization).toBe(basic("me", "pw"));
   const inUri = access(user, "https://me:my%40pw@tracking.example/ml");
   expect(inUri).toMatchObject({ authorization: basic("me", "my@pw"), url: "https://tracking.example/ml" });
 });

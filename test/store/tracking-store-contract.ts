@@ -14,9 +14,11 @@ export interface StoreRig extends AsyncDisposable {
 const largest = 1.797_693_134_862_315_7e308;
 const unknownRun = "f".repeat(32);
 
-/** What an older server cannot do. */
+/** What an older server, or its database, cannot do. */
 export interface StoreLimits {
   readonly keepsExperimentTags?: boolean;
+  /** PostgreSQL has no NUL in its texts. */
+  readonly keepsNoNul?: boolean;
 }
 
 /** What every tracking store promises, by MLflow's rules (contract 2 to 4); each backend runs the same suite. */
@@ -324,7 +326,8 @@ export function describeTrackingStore(name: string, open: () => Promise<StoreRig
 
       test("texts come back as they were said", async () => {
         const runId = await newRunId();
-        const value = "two\nlines\ttab 'quote' \"double\" \\ \u0000 nul é 精";
+        const nul = limits.keepsNoNul === true ? "" : "\u0000";
+        const value = `two\nlines\ttab 'quote' "double" \\ ${nul} nul é 精`;
         await store.logBatch(runId, {
           params: [
             { key: "p", value },
