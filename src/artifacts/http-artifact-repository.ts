@@ -1,6 +1,7 @@
 import { createReadStream, createWriteStream } from "node:fs";
 import { mkdir, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { doesNotExist, StoreError } from "../errors.ts";
 import type { HttpClient } from "../http/http-client.ts";
@@ -99,7 +100,7 @@ export class HttpArtifactRepository implements ArtifactRepository {
     const stream = () => {
       counter.restart();
       const reading = createReadStream(localPath, { end: size - 1, highWaterMark: readSizeBytes });
-      return reading.on("data", (chunk) => counter.add(chunk.length));
+      return Readable.from(counter.pass(reading), { objectMode: false });
     };
     await this.#client.json({
       method: "PUT",
@@ -125,8 +126,7 @@ export class HttpArtifactRepository implements ArtifactRepository {
     try {
       await this.#client.stream({ method: "GET", path: this.#urlPath(artifactFile) }, async (body) => {
         counter.restart();
-        body.on("data", (chunk: Buffer) => counter.add(chunk.length));
-        await pipeline(body, createWriteStream(temporary));
+        await pipeline(counter.pass(body), createWriteStream(temporary));
       });
       await translate(localPath, () => rename(temporary, localPath));
     } catch (error) {
@@ -167,9 +167,13 @@ class Counter {
     this.#bytes = 0;
   }
 
-  add(bytes: number): void {
-    this.#bytes += bytes;
-    this.#onBytes?.(bytes);
+  /** Pulled, never flowing by itself: what nobody takes yet is not read. */
+  async *pass(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of source) {
+      this.#bytes += chunk.length;
+      this.#onBytes?.(chunk.length);
+      yield chunk;
+    }
   }
 }
 

@@ -41,7 +41,7 @@ function unpackPostgres(scratch: string): PostgresPrograms {
   const run = (program: string, ...args: string[]) => execFileSync(program, args, { cwd: scratch, encoding: "utf8" });
   const name = /\bpostgresql-\d+\b/u.exec(run("apt-cache", "depends", "postgresql"))?.[0];
   if (name === undefined) throw new Error("no package named postgresql");
-  run("apt-get", "download", name, "libpq5");
+  run("apt-get", "download", name, name.replace("-", "-client-"), "libpq5");
   for (const file of readdirSync(scratch).filter((each) => each.endsWith(".deb"))) run("dpkg", "-x", file, ".");
   const folder = programsBelow(join(scratch, installedRoot));
   if (folder === undefined) throw new Error(`${name} holds no server`);
