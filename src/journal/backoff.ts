@@ -1,3 +1,4 @@
+import type { StoreOperation } from "../entities/journal-entry.ts";
 import { isTransient, StoreError } from "../errors.ts";
 import { hasCode, messageOf } from "../util/error-code.ts";
 import { hasCodeOf } from "./replay.ts";
@@ -12,8 +13,9 @@ const otherLimitMs = 30_000;
 /** Surroundings that an artifact repository may report as the system does. */
 const surroundings = ["ENOSPC", "EDQUOT", "EIO", "EMFILE", "ENFILE", "EAGAIN", "EBUSY", "ESTALE", "ETIMEDOUT"];
 
-/** The entry is not to blame: the store or disk is away, or wants credentials. */
-export function isWorthWaiting(error: unknown): boolean {
+/** The entry is not to blame: the store or disk is away, or wants credentials. Without its run nothing of a journal could be stored. */
+export function isWorthWaiting(error: unknown, { op }: Pick<StoreOperation, "op">): boolean {
+  if (op === "create-run" && hasCodeOf(error, "PERMISSION_DENIED")) return true;
   return isTransient(error) || hasCodeOf(error, "UNAUTHENTICATED") || hasCode(error, ...surroundings);
 }
 

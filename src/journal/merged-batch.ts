@@ -49,12 +49,12 @@ export class MergedBatch {
   }
 }
 
-/** A batch in the smallest parts that a store can refuse apart: its metrics, each param, its tags. */
+/** A batch in the smallest parts that a store can refuse apart: its metrics, each param, each tag. */
 export function splitBatch(operation: LogBatchOperation): readonly LogBatchOperation[] {
   const { op, runId, metrics = [], params = [], tags = [] } = operation;
   return [
     ...params.map((param) => ({ op, runId, params: [param] })),
     ...(metrics.length > 0 ? [{ op, runId, metrics }] : []),
-    ...(tags.length > 0 ? [{ op, runId, tags }] : []),
+    ...tags.map((tag) => ({ op, runId, tags: [tag] })),
   ];
 }

@@ -1,5 +1,5 @@
 import type { StoreOperation } from "../entities/journal-entry.ts";
-import type { StoreError } from "../errors.ts";
+import { StoreError } from "../errors.ts";
 import { canGroup, type TrackingStore } from "../store/tracking-store.ts";
 import type { ApplyContext } from "./apply-operation.ts";
 import { applyOperation } from "./apply-operation.ts";
@@ -18,6 +18,9 @@ export interface PatientStoreOptions {
   readonly onWaiting: (error: StoreError, retryInMs: number, attempt: number) => void;
 }
 
+/** Some 6 s of them. */
+const serverFaultsAllowed = 8;
+
 /** A store that is opened at the first write and waited for without end while it is locked or away. Nothing that it throws gets out. */
 export class PatientStore {
   readonly #options: PatientStoreOptions;
@@ -30,6 +33,7 @@ export class PatientStore {
   }
 
   async write(operation: StoreOperation, context: ApplyContext): Promise<WriteOutcome> {
+    let serverFaults = 0;
     for (let attempt = 1; !this.#isStopped; attempt += 1) {
       // A store that cannot be opened is no entry's fault, whatever the error: the journal waits.
       let isBlameless = true;
@@ -39,7 +43,11 @@ export class PatientStore {
         await applyOperation(store, operation, context);
         return { kind: "stored" };
       } catch (error) {
-        if (!isBlameless && !isWorthWaiting(error)) return { kind: "refused", error: refusalOf(error) };
+        if (!isBlameless && !isWorthWaiting(error, operation)) return { kind: "refused", error: refusalOf(error) };
+        serverFaults = error instanceof StoreError && error.isServerFault ? serverFaults + 1 : 0;
+        if (serverFaults >= serverFaultsAllowed && (await this.#isAnswering())) {
+          return { kind: "refused", error: refusalOf(error) };
+        }
         await this.#wait(error, attempt);
       }
     }
@@ -72,6 +80,17 @@ export class PatientStore {
     const store = this.#store;
     this.#store = undefined;
     await store?.[Symbol.asyncDispose]();
+  }
+
+  /** A server that fails at one entry again and again, and does else what it is asked for, will not take that entry. */
+  async #isAnswering(): Promise<boolean> {
+    try {
+      await this.#store?.searchExperiments({ maxResults: 1 });
+      return true;
+    } catch (error) {
+      if (error instanceof StoreError) return false;
+      throw error;
+    }
   }
 
   async #open(): Promise<TrackingStore> {

@@ -2,12 +2,13 @@ import { StoreError } from "../../errors.ts";
 import type { HttpClient } from "../../http/http-client.ts";
 import { isJsonObject, type JsonObject } from "../../wire/rest-json-values.ts";
 
-type Query = Readonly<Record<string, string | number | undefined>>;
+/** Lists repeat their name. */
+type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 export interface PostOptions {
   /** False: tried once only, since a second call would do it a second time. */
   readonly mayRetry?: boolean;
-  readonly method?: "POST" | "PATCH";
+  readonly method?: "POST" | "PATCH" | "DELETE";
 }
 
 /** MLflow's tracking API below `/api/2.0/mlflow/`. Rejects with `StoreError`. */
@@ -51,9 +52,10 @@ export class RestApi {
 const pathOf = (path: string): string => `/api/2.0/mlflow/${path}`;
 
 function toPairs(query: Query): readonly (readonly [string, string])[] {
-  return Object.entries(query).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, String(value)] as const],
-  );
+  return Object.entries(query).flatMap(([name, value]) => {
+    const values = typeof value === "object" ? value : value === undefined ? [] : [String(value)];
+    return values.map((each) => [name, each] as const);
+  });
 }
 
 function toObject(value: unknown): JsonObject {

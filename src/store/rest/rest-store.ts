@@ -18,6 +18,7 @@ import {
   checkRunTag,
 } from "../../entities/validation.ts";
 import { HttpClient, type HttpClientOptions } from "../../http/http-client.ts";
+import type { RegistryOwner, RegistryStore } from "../registry-store.ts";
 import type {
   CreateExperimentRequest,
   CreateLoggedModelRequest,
@@ -49,7 +50,7 @@ export function openRestStore(access: ServerAccess, options: HttpClientOptions =
  * A tracking server by MLflow's REST API, 2.x or 3.x. The server makes the ids of runs and models, and cannot clear an end
  * time. A batch over MLflow's limits is several calls, so a refused one may be stored in part.
  */
-export class RestStore implements TrackingStore {
+export class RestStore implements TrackingStore, RegistryOwner {
   readonly #api: RestApi;
   readonly #uncertainCreates: runs.UncertainCreates = new Map();
 
@@ -188,6 +189,11 @@ export class RestStore implements TrackingStore {
 
   searchLoggedModels(query: SearchLoggedModelsQuery): Promise<Page<LoggedModel>> {
     return models.searchLoggedModels(this.#api, query);
+  }
+
+  async openRegistry(): Promise<RegistryStore> {
+    const { RestRegistryStore } = await import("./rest-registry-store.ts");
+    return new RestRegistryStore(this.#api);
   }
 
   /** What is under way, and all that comes later, fails with `TEMPORARILY_UNAVAILABLE`. */
