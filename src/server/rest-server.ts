@@ -38,6 +38,8 @@ export interface RestServerOptions {
   onFault?(error: unknown): void;
 }
 
+const latestResponses = new WeakMap<Socket, ServerResponse>();
+
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** The MLflow whose answers these are. */
@@ -54,6 +56,7 @@ const headersTimeoutMs = 10_000;
 export function createRestHandler(options: RestServerOptions): RequestHandler {
   const guards = new Guards(options.credentials);
   return (request, response) => {
+    latestResponses.set(request.socket, response);
     serve(request, response, options, guards).catch((error: unknown) => {
       if (!request.complete) drainOrCut(request);
       if (error instanceof StoreError) return answerError(response, error);
@@ -73,9 +76,11 @@ export function limitServer(server: Server, { idleTimeoutMs = defaultIdleTimeout
   server.timeout = idleTimeoutMs;
   // Clients keep idle connections for ever, and a request on one that is being closed fails.
   server.keepAliveTimeout = 2 ** 31 - 2000;
-  server.on("timeout", (socket: Socket) =>
-    answerRaw(socket, "408 Request Timeout", "The client sent nothing for too long."),
-  );
+  server.on("timeout", (socket: Socket) => {
+    // An answer that has begun can only be cut.
+    if (latestResponses.get(socket)?.headersSent === true) socket.destroy();
+    else answerRaw(socket, "408 Request Timeout", "The client sent nothing for too long.");
+  });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     const isSlow = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
     const isLong = error.code === "HPE_HEADER_OVERFLOW";

@@ -4,6 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { LocalStreamedArtifacts } from "../../src/artifacts/local-streamed-artifacts.ts";
 import { createRestHandler, limitServer, type RestServerOptions } from "../../src/server/rest-server.ts";
 import { openSqliteStore, type SqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
@@ -20,8 +21,6 @@ export interface RestRigOptions extends Partial<RestServerOptions> {
   readonly idleTimeoutMs?: number;
   /** Where a new database has its artifacts; default: `mlruns` beside it. */
   readonly artifactRoot?: string;
-  /** Folder of an existing database; default: a new one, which goes away with the rig. */
-  readonly folder?: string;
 }
 
 /** Our REST server on 127.0.0.1 over a real SQLite database, with its artifacts in `mlartifacts` beside it. */
@@ -33,7 +32,6 @@ export class RestRig implements AsyncDisposable {
   readonly faults: unknown[];
   readonly unsupported: string[];
   readonly #server: Server;
-  readonly #ownsFolder: boolean;
 
   private constructor(
     folder: string,
@@ -48,11 +46,10 @@ export class RestRig implements AsyncDisposable {
     this.url = `http://127.0.0.1:${this.port}`;
     this.faults = told.faults;
     this.unsupported = told.unsupported;
-    this.#ownsFolder = true;
   }
 
-  static async start({ idleTimeoutMs, folder, artifactRoot, ...options }: RestRigOptions = {}): Promise<RestRig> {
-    const home = folder ?? mkdtempSync(join(tmpdir(), "track-server-"));
+  static async start({ idleTimeoutMs, artifactRoot, ...options }: RestRigOptions = {}): Promise<RestRig> {
+    const home = mkdtempSync(join(tmpdir(), "track-server-"));
     const place = artifactRoot === undefined ? {} : { artifactRoot };
     const store = await openSqliteStore(join(home, "mlflow.db"), { mode: "write", ...place });
     const registry = await store.openRegistry();
@@ -89,6 +86,11 @@ export class RestRig implements AsyncDisposable {
     return this.ask(`/api/2.0/mlflow/${path}`, { method, headers, body: JSON.stringify(body) });
   }
 
+  /** Open connections of clients. */
+  async connections(): Promise<number> {
+    return promisify(this.#server.getConnections.bind(this.#server))();
+  }
+
   async ask(path: string, init: RequestInit = {}): Promise<Answer> {
     return toAnswer(await fetch(this.url + path, init));
   }
@@ -97,7 +99,7 @@ export class RestRig implements AsyncDisposable {
     this.#server.closeAllConnections();
     this.#server.close();
     await this.store[Symbol.asyncDispose]();
-    if (this.#ownsFolder) rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }
 

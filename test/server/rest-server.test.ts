@@ -317,6 +317,22 @@ describe("artifacts", () => {
     expect(rig.faults).toEqual([]);
   });
 
+  test("a client that stops reading is cut, and what it got is the file and nothing else", async () => {
+    await using rig = await RestRig.start({ idleTimeoutMs: 300 });
+    mkdirSync(join(rig.folder, "mlartifacts"));
+    writeFileSync(join(rig.folder, "mlartifacts/big.bin"), Buffer.alloc(64 * 1024 * 1024, "x"));
+    const socket = connect(rig.port, "127.0.0.1");
+    socket.write(`GET ${proxy}/big.bin HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`);
+    await once(socket, "readable");
+    await waitFor(() => rig.connections().then((count) => count === 0), { what: "the server to cut the connection" });
+    socket.on("error", () => undefined);
+    let got = "";
+    socket.setEncoding("latin1").on("data", (chunk: string) => (got += chunk));
+    await once(socket, "close");
+    expect(got.slice(got.indexOf("\r\n\r\n") + 4)).toMatch(/^x+$/u);
+    expect(rig.faults).toEqual([]);
+  });
+
   test("a place that cannot be written is said to a client that has sent everything", async () => {
     await using rig = await RestRig.start();
     writeFileSync(join(rig.folder, "mlartifacts"), "a file in the folder's place");
