@@ -128,7 +128,7 @@ function readQuoted(reader: LineReader, first: string, quote: "'" | '"'): string
     if (match !== null) {
       reader.nextEntry();
       const body = match[1] ?? "";
-      return quote === "'" ? fold(body).replaceAll("''", "'") : unescape(fold(body), reader);
+      return quote === "'" ? fold(body).replaceAll("''", "'") : unescape(fold(joinLines(body)), reader);
     }
     reader.next();
     if (reader.isAtEnd) throw malformed(reader);
@@ -141,13 +141,15 @@ const trimBlanks = (text: string): string => text.replaceAll(/^[ \t]+|[ \t]+$/gu
 
 /** A single line break is a blank, each further one a line break; blanks around them belong to the layout. */
 function fold(body: string): string {
-  return body
-    .replaceAll(/(?<!\\)((?:\\\\)*)\\\n[ \t]*/gu, "$1\u0000")
-    .replaceAll(/[ \t]*\n([ \t]*\n)*[ \t]*/gu, (breaks) => {
-      const count = breaks.split("\n").length - 1;
-      return count === 1 ? " " : "\n".repeat(count - 1);
-    })
-    .replaceAll("\u0000", "");
+  return body.replaceAll(/[ \t]*\n([ \t]*\n)*[ \t]*/gu, (breaks) => {
+    const count = breaks.split("\n").length - 1;
+    return count === 1 ? " " : "\n".repeat(count - 1);
+  });
+}
+
+/** In double quotes a backslash at the end of a line joins it with the next one. */
+function joinLines(body: string): string {
+  return body.replaceAll(/(?<!\\)((?:\\\\)*)\\\n[ \t]*/gu, "$1");
 }
 
 const escapes: Readonly<Record<string, string>> = {
