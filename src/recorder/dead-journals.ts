@@ -36,7 +36,8 @@ export function listLiveJournals(roots: readonly string[], here: Place): Readonl
   return new Map(byAttempt.map(({ folder, header }) => [header.runId, folder]));
 }
 
-function listJournals(roots: readonly string[]): readonly FoundJournal[] {
+/** All journals in these folders, whoever's they are. */
+export function listJournals(roots: readonly string[]): readonly FoundJournal[] {
   return roots.flatMap((root) =>
     listFolders(root).flatMap((name) => {
       const folder = join(root, name);

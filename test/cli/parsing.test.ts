@@ -109,7 +109,9 @@ test("every example is understood, and is about its command", () => {
   for (const spec of commandTable) {
     expect(spec.examples.length, spec.name).toBeGreaterThan(0);
     for (const example of spec.examples) {
-      const lines = Array.from(example.matchAll(/track ((?:"[^"]*"|[^|"])+)/gu), (match) => match[1] ?? "");
+      const lines = Array.from(example.matchAll(/track ((?:"[^"]*"|[^|"])+)/gu), (match) =>
+        (match[1] ?? "").replace(/ > \S+$/u, ""),
+      );
       const names = lines.map((line) => parsePlain(shellWords(line))?.name);
       expect(names, example).not.toContain(undefined);
       // `experiments` and `experiments ls` are the same command.

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
 import { createContext } from "../../src/cli/context.ts";
 import { parsePyyamlMapping } from "../../src/cli/transfer/pyyaml-mapping.ts";
@@ -134,6 +135,22 @@ describe.skipIf(!isInstalled(newestMlflow))(`a database of MLflow ${newestMlflow
 
     expect((await track(folder, ["import", sqliteUri(target)])).stderr).toContain("0 new, 6 there before");
     expect(await dump(sqliteUri(folder))).toEqual(theirs);
+  });
+
+  test("gc leaves what MLflow needs, and no row of what is gone in any of its tables", async () => {
+    const folder = makeTestFolder();
+    await mlflow().ask("make_runs", { uri: sqliteUri(folder) });
+    const before = await dump(sqliteUri(folder));
+    const full = String(before.runs.find((run) => run["run_name"] === "full 🚀")?.["run_id"]);
+    await track(folder, ["rm", full]);
+    expect((await track(folder, ["gc", "--yes"])).stderr).toBe("track: removed: 2 runs, 0 journals\n");
+    const left = await mlflow().ask("dump_store", { uri: sqliteUri(folder) });
+    expect(left.runs).toEqual(
+      before.runs.filter((run) => run["run_id"] !== full && run["lifecycle_stage"] === "active"),
+    );
+    const db = new DatabaseSync(join(folder, "mlflow.db"), { readOnly: true });
+    expect(db.prepare("PRAGMA foreign_key_check").all()).toEqual([]);
+    db.close();
   });
 
   // The server takes half a minute to start and to answer each of some hundred calls.

@@ -1,8 +1,27 @@
 import { type CommandSpec, defineCommand } from "../command-spec.ts";
 import type { ConfigCommandOptions } from "../commands/config.ts";
-import { json } from "./shared-options.ts";
+import type { GcOptions } from "../commands/gc.ts";
+import { durationMs } from "../option-values.ts";
+import { json, trackingUri, yes } from "./shared-options.ts";
 
 export const maintenanceCommands: readonly CommandSpec[] = [
+  defineCommand<GcOptions>({
+    name: "gc",
+    summary: "remove deleted runs with all rows and artifacts, and finished journals, for good; asks first",
+    options: [
+      {
+        field: "olderThanMs",
+        flags: "--older-than <duration>",
+        description: "only what was deleted or finished so long ago",
+        parse: durationMs("--older-than", { canBeZero: true }),
+      },
+      yes,
+      json,
+      trackingUri,
+    ],
+    examples: ["track gc", "track gc --older-than 30d --yes"],
+    invoke: async (context, options) => (await import("../commands/gc.ts")).gc(context, options),
+  }),
   defineCommand<ConfigCommandOptions>({
     name: "config",
     summary: "the settings of `track run` in this folder, and where each comes from",

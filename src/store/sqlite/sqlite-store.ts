@@ -26,6 +26,7 @@ import type { OpenStoreOptions } from "../open-store.ts";
 import type { RegistryOwner, RegistryStore } from "../registry-store.ts";
 import type { RunFields, RunFieldsSearch } from "../run-fields.ts";
 import type { RunMover } from "../run-mover.ts";
+import type { DeletedRun, RunRemoval } from "../run-removal.ts";
 import type {
   CreateExperimentRequest,
   CreateLoggedModelRequest,
@@ -46,6 +47,7 @@ import { logBatch } from "./log-batch.ts";
 import * as models from "./logged-models.ts";
 import { readMetricHistory } from "./metric-history.ts";
 import { logInputs, logOutputs } from "./run-inputs.ts";
+import * as removal from "./run-removal.ts";
 import * as runs from "./runs.ts";
 import { searchExperiments } from "./search-experiments.ts";
 import { readMetricSummaries } from "./search-metric-summaries.ts";
@@ -75,7 +77,8 @@ export class SqliteStore
     MetricSeriesReader,
     RegistryOwner,
     RunFieldsSearch,
-    RunMover
+    RunMover,
+    RunRemoval
 {
   readonly #connection: SqliteConnection;
   readonly #artifactRoot: string;
@@ -162,6 +165,14 @@ export class SqliteStore
 
   restoreRun(runId: string): Promise<void> {
     return this.#connection.write((db) => runs.restoreRun(db, runId));
+  }
+
+  listDeletedRuns(): Promise<readonly DeletedRun[]> {
+    return this.#connection.read(removal.listDeletedRuns);
+  }
+
+  removeRun(runId: string): Promise<void> {
+    return this.#connection.write((db) => removal.removeRun(db, runId));
   }
 
   searchRuns(query: SearchRunsQuery): Promise<Page<Run>> {
