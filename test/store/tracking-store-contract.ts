@@ -4,7 +4,7 @@ import type { Run } from "../../src/entities/run.ts";
 import { mlflowTags } from "../../src/entities/tag-keys.ts";
 import type { Tag } from "../../src/entities/tag.ts";
 import type { ErrorCode } from "../../src/errors.ts";
-import type { TrackingStore } from "../../src/store/tracking-store.ts";
+import type { SearchLoggedModelsQuery, TrackingStore } from "../../src/store/tracking-store.ts";
 
 /** An empty store (only experiment 0) with what must go away after the test. */
 export interface StoreRig extends AsyncDisposable {
@@ -447,6 +447,42 @@ export function describeTrackingStore(name: string, open: () => Promise<StoreRig
         const found = await store.searchLoggedModels({ experimentIds: ["0"] });
         expect(found.items.map((model) => model.modelId)).toEqual([kept.modelId]);
         await refused(store.createLoggedModel({ experimentId: "0", name: "a/b" }), "INVALID_PARAMETER_VALUE");
+      });
+
+      test("are found by what they have, and sorted by their latest metrics", async () => {
+        const runId = await newRunId();
+        const make = async (name: string, depth: string, values: readonly number[]): Promise<void> => {
+          const params = [{ key: "depth", value: depth }];
+          const tags = [{ key: "team", value: name }];
+          const { modelId } = await store.createLoggedModel({ experimentId: "0", name, params, tags });
+          const dataset = { datasetName: "iris", datasetDigest: depth };
+          const metrics = values.map((value, step) => ({
+            ...point("acc", value, 1 + step, step),
+            modelId,
+            ...dataset,
+          }));
+          await store.logBatch(runId, { metrics });
+        };
+        await make("low", "3", [0.9, 0.1]);
+        await make("high", "3", [0.2, 0.8]);
+        await make("deep", "9", [0.5]);
+        const find = async (query: Partial<SearchLoggedModelsQuery>): Promise<readonly string[]> => {
+          const { items } = await store.searchLoggedModels({ experimentIds: ["0"], ...query });
+          return items.map((model) => model.name);
+        };
+        const names = async (query: Partial<SearchLoggedModelsQuery>) => (await find(query)).toSorted();
+        expect(await names({ filter: "params.depth = '3' AND attributes.name LIKE 'h%'" })).toEqual(["high"]);
+        expect(await names({ filter: "tags.team = 'deep'" })).toEqual(["deep"]);
+        expect(await names({ filter: "metrics.acc > 0.7" })).toEqual(["high", "low"]);
+        const datasets = [{ datasetName: "iris", datasetDigest: "9" }];
+        expect(await names({ datasets })).toEqual(["deep"]);
+        expect(await names({ datasets, filter: "metrics.acc > 0.7" })).toEqual([]);
+        const byAccuracy = { fieldName: "metrics.acc" };
+        expect(await find({ orderBy: [byAccuracy] })).toEqual(["low", "deep", "high"]);
+        expect(await find({ orderBy: [{ ...byAccuracy, isAscending: false }] })).toEqual(["high", "deep", "low"]);
+        expect(await find({ orderBy: [{ fieldName: "name" }] })).toEqual(["deep", "high", "low"]);
+        await refused(find({ orderBy: [{ fieldName: "params.depth" }] }), "INVALID_PARAMETER_VALUE");
+        await refused(find({ filter: "acc > 0.7 OR" }), "INVALID_PARAMETER_VALUE");
       });
 
       test("are found page by page", async () => {
