@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { beforeAll, describe, expect, test } from "vitest";
 import { metricsOf, paramsOf, tagsOf, TrackRig } from "../e2e/rig.ts";
 import { clientVersions, isInstalled, newestMlflow, tensorflowMlflow } from "./mlflow-versions.ts";
@@ -157,6 +158,28 @@ describe.each(clientVersions)("the run of a command that uses MLflow $version", 
       expect(finished.stderr.match(/track: the program chose sqlite/gu)).toHaveLength(1);
       expect(finished.stderr).toContain(`hint: leave out set_tracking_uri`);
     });
+  });
+});
+
+describe.skipIf(!isInstalled(newestMlflow))("where the loopback endpoint cannot be reached", () => {
+  const rig = shareRig();
+  const request = { version: newestMlflow, script: "keeper_network.py" };
+
+  test.skipIf(spawnSync("unshare", ["-rn", "true"]).status !== 0)(
+    "the store itself is used, without its token",
+    async () => {
+      const family = await trackScript(rig(), { ...request, shell: 'exec unshare -rn -- "$0" "$@"' });
+      expectOneRun(family, "started");
+      expect(family.said).toMatchObject({ uri: rig().trackingUri, credentials: [] });
+      expect(metricsOf(family.home)).toEqual({ inside: 1 });
+    },
+  );
+
+  test("and so on another host", async () => {
+    const elsewhere = 'TRACK_NETWORK="another boot net:[1]" exec "$0" "$@"';
+    const family = await trackScript(rig(), { ...request, args: ["again"], shell: elsewhere });
+    expectOneRun(family, "started");
+    expect(family.said).toMatchObject({ uri: rig().trackingUri, credentials: [] });
   });
 });
 
