@@ -215,6 +215,7 @@ class RunKeeper:
     def open(self, wanted, given, is_script):
         self.is_started = True
         os.environ.pop(RUN_ID, None)
+        self.choose_experiment(wanted.get("experiment_id"))
         try:
             with self.no_experiment():
                 run = self.plain_start(**wanted)
@@ -225,6 +226,12 @@ class RunKeeper:
             return self.plain_start(**given)
         run.track_is_scripts = is_script
         return run
+
+    def choose_experiment(self, experiment_id):
+        """Going on with a run MLflow ignores it; the endpoint takes a look at an experiment for the wish to be there."""
+        if experiment_id is not None and str(experiment_id) != self.experiment_id:
+            with contextlib.suppress(Exception):
+                self.fluent.MlflowClient().get_experiment(str(experiment_id))
 
     @contextlib.contextmanager
     def no_experiment(self):

@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { beforeAll, describe, expect, test } from "vitest";
 import { metricsOf, paramsOf, tagsOf, TrackRig } from "../e2e/rig.ts";
-import { clientVersions, isInstalled, newestMlflow, tensorflowMlflow } from "./mlflow-versions.ts";
+import { clientVersions, isInstalled, newestMlflow, tensorflowMlflow, venvProgram } from "./mlflow-versions.ts";
+import { mlflowEnvironment } from "./mlflow-agent.ts";
 import { type Family, kinOf, trackScript } from "./tracked-script.ts";
 
 const isFull = process.env["TRACK_TEST_FULL"] !== undefined;
@@ -121,6 +122,16 @@ describe.each(clientVersions)("the run of a command that uses MLflow $version", 
       ]);
     });
 
+    test.runIf(isFull || version === newestMlflow)(
+      "a failed fit that the script catches is no failure of the run",
+      async () => {
+        const family = await trackScript(rig(), { version, script: "keeper_fits.py", args: ["and no more"] });
+        expect(family.said["failed"]).toContain("inconsistent");
+        expect(paramsOf(family.home)).toMatchObject({ C: "7.0" });
+        expect(family.home.info.status).toBe("FINISHED");
+      },
+    );
+
     test.runIf(isFull || version === newestMlflow)("worker processes of every kind", async () => {
       const family = await trackScript(rig(), { version, script: "keeper_workers.py" });
       const { home, said } = family;
@@ -157,6 +168,18 @@ describe.each(clientVersions)("the run of a command that uses MLflow $version", 
       expect(family.others).toEqual([]);
       expect(finished.stderr.match(/track: the program chose sqlite/gu)).toHaveLength(1);
       expect(finished.stderr).toContain(`hint: leave out set_tracking_uri`);
+    });
+
+    test.runIf(isFull || version === newestMlflow)("an experiment that is given by its id", async () => {
+      const code =
+        "import mlflow; made, other = (mlflow.create_experiment(name) for name in ('made', 'other'))\n" +
+        "with mlflow.start_run(experiment_id=made) as run: print(run.info.run_id, run.info.experiment_id == made)";
+      const options = { env: mlflowEnvironment(rig().cwd) };
+      const { stdout } = await rig().track(["run", "--", venvProgram(version, "python"), "-c", code], options);
+      await using store = await rig().openStore();
+      const [runId = "", isThere] = stdout.trim().split(" ");
+      const { info } = await store.getRun(runId);
+      expect([isThere, (await store.getExperiment(info.experimentId)).name]).toEqual(["True", "made"]);
     });
   });
 });

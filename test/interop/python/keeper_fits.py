@@ -1,10 +1,15 @@
 """Autologged fits without a run: one that fails, more that do not, what is read and written after each."""
+import sys
+
 import keeper
 import mlflow
 from keeper import SAID, active
 
 keeper.autolog()
 SAID["failed"] = keeper.failing_fit()
+if len(sys.argv) > 1:
+    keeper.tell()
+    sys.exit()
 SAID["after_failed"] = active()
 mlflow.log_metric("implicit", 1)
 SAID["open_again"] = active()
