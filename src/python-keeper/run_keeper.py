@@ -118,9 +118,11 @@ class RunKeeper:
         stack = self.stack()
         if stack:
             return stack[-1]
-        if self.variable.get() or self.is_foreign():
-            return self.plain_start()
-        return self.open({"run_id": self.home}, {}, False)
+        try:
+            is_home = not self.variable.get() and not self.is_foreign()
+        except Exception:
+            is_home = False
+        return self.open({"run_id": self.home}, {}, False) if is_home else self.plain_start()
 
     def active_run(self, caller):
         stack = self.stack()

@@ -56,6 +56,8 @@ describe("who gets it", () => {
     expect(answers.map(({ stdout }) => stdout)).toEqual(["False\n", "False\n"]);
     const first = await autolog(python, ["-c", importing], { RANK: "0", SLURM_PROCID: "0" });
     expect(first).toMatchObject({ code: 0, stdout: "True\n" });
+    const asking = "import mlflow, mlflow.utils.import_hooks as h; print('sklearn' in h._post_import_hooks)";
+    expect(await autolog(python, ["-c", asking])).toMatchObject({ code: 0, stdout: "True\n" });
   });
 
   test("where MLflow is missing one line says so, whatever the number of processes", async () => {

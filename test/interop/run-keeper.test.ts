@@ -108,9 +108,12 @@ describe.each(clientVersions)("the run of a command that uses MLflow $version", 
         open_again: id,
         still_open: id,
         log_model: id,
+        evaluated: id,
       });
       expect(paramsOf(home)).toMatchObject({ C: "7.0" });
-      expect(metricsOf(home)).toEqual({ implicit: 1 });
+      expect(metricsOf(home)).toMatchObject({ implicit: 1, max_error: 0.5 });
+      const again = others.find((run) => run.info.runId === said["evaluated_again"]);
+      expect(again && metricsOf(again)).toMatchObject({ max_error: 0.5 });
       const second = others.find((run) => run.info.runId === said["second"]);
       expect(second && paramsOf(second)).toMatchObject(fitted);
       // What score() said after the run was over.
@@ -119,6 +122,7 @@ describe.each(clientVersions)("the run of a command that uses MLflow $version", 
       expect(own && paramsOf(own)).toMatchObject({ C: "0.25" });
       expect(others.map((run) => [tagsOf(run)["mlflow.parentRunId"], run.info.status])).toEqual([
         [id, "FAILED"],
+        [id, "FINISHED"],
         [id, "FINISHED"],
         [id, "FINISHED"],
       ]);

@@ -29,5 +29,8 @@ with mlflow.start_run(nested=True, run_name="own") as run:
     SAID["own"] = run.info.run_id
     keeper.fit(C=0.25)
 
+evaluated = keeper.evaluate(), keeper.evaluate()
+SAID["evaluated"], SAID["evaluated_again"] = evaluated
+
 SAID["failed_again"] = keeper.failing_fit()
 keeper.tell()
