@@ -32,6 +32,18 @@ def keep(fluent, tracking_uri):
     if is_elsewhere():
         tracking_uri = use_real_store()
     RunKeeper(fluent, run_id, tracking_uri).install()
+    with contextlib.suppress(Exception):
+        print_no_links()
+
+
+def print_no_links():
+    """Clients before 3.0 have no variable that keeps the links of an ended run off the program's standard output."""
+    from mlflow import environment_variables
+    from mlflow.tracking._tracking_service.client import TrackingServiceClient
+
+    name = "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"
+    if os.environ.get(name, "").lower() in ("true", "1") and not hasattr(environment_variables, name):
+        TrackingServiceClient._log_url = lambda self, run_id: None
 
 
 def is_elsewhere():

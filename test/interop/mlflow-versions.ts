@@ -16,8 +16,15 @@ export const mlflowVersions: readonly MlflowVersion[] = [
 
 export const newestMlflow: MlflowVersion = mlflowVersions.at(-1) as MlflowVersion;
 
+/** Its clients run inside `track run` all the same, though it cannot open a database of today. */
+const oldestClient: MlflowVersion = {
+  name: "mlflow-2.22.5",
+  version: "2.22.5",
+  requirements: ["mlflow==2.22.5", "sqlalchemy<2.1"],
+};
+
 /** Those whose clients run inside `track run`; each brings scikit-learn. */
-export const clientVersions: readonly MlflowVersion[] = mlflowVersions;
+export const clientVersions: readonly MlflowVersion[] = [oldestClient, ...mlflowVersions];
 
 /** The newest, with TensorFlow and Keras; for the full tests alone. */
 export const tensorflowMlflow: MlflowVersion = {

@@ -276,6 +276,12 @@ function shareRig(): () => TrackRig {
 
 function expectOneRun({ finished, home, others, said }: Family, key = "inside"): void {
   expect(finished.code).toBe(0);
+  expect(
+    finished.stdout
+      .trim()
+      .split("\n")
+      .filter((line) => !line.startsWith("said ")),
+  ).toEqual([]);
   expect(said).toMatchObject({ home: home.info.runId, [key]: home.info.runId });
   expect(home.info.status).toBe("FINISHED");
   expect(others).toEqual([]);
