@@ -1,22 +1,13 @@
 import { findKeyFault } from "../entities/validation.ts";
 import { limits } from "../entities/limits.ts";
 import { firstCodePoints } from "../util/code-points.ts";
-
-const remembered = new Map<string, string | undefined>();
-const rememberedNames = 10_000;
+import { memoize } from "../util/memoize.ts";
 
 /**
  * A name that other software gave (a TensorBoard tag, a word of a log) as MLflow takes it: what MLflow refuses becomes `_`.
  * `undefined` where nothing is left of it.
  */
-export function toMetricName(name: string): string | undefined {
-  const known = remembered.get(name);
-  if (known !== undefined) return known;
-  const made = makeName(name);
-  if (remembered.size >= rememberedNames) remembered.clear();
-  remembered.set(name, made);
-  return made;
-}
+export const toMetricName = memoize(makeName);
 
 function makeName(name: string): string | undefined {
   const parts = name

@@ -12,6 +12,7 @@ import { logCommand } from "./log-command.ts";
 import { look } from "./look.ts";
 import { relay } from "./relay.ts";
 import { sampling } from "./sampling.ts";
+import { scrape } from "./scrape.ts";
 import { start } from "./start.ts";
 
 const benches: Readonly<Record<string, Bench>> = {
@@ -22,6 +23,7 @@ const benches: Readonly<Record<string, Bench>> = {
   sampling,
   look,
   relay,
+  scrape,
 };
 
 /** A bench that is broken shows in the exit code; a limit that is missed does not, since a loaded machine misses them. */

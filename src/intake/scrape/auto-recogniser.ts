@@ -19,7 +19,11 @@ export interface LineRecogniser {
 /** A line without any of this has nothing to say; what most lines cost is this test. */
 const trigger =
   /loss|acc|auc|f1|fbeta|precision|recall|ma[ep]|[mr]se|r2|perplexity|ppl|bleu|rouge|meteor|chrf|wer|cer|iou|dice|ndcg|mrr|reward|return|score|\bkl|entropy|nll|elbo|psnr|ssim|lpips|fid|kid|bp[cbd]\b|top[15]|eer|err|logprob|mcc|kappa|tivity|specificity|gini|epoch|\bep\b|step|iter|round|update|episode|batch|^Validating |^\[?\d+[\]:]\s|\d[%/]|it \[/iu;
-const longestLine = 16 * 1024;
+/** Characters; some of the expressions that a line meets take time by its square. */
+const longestLine = 3000;
+const longestObject = 16 * 1024;
+const mayAnnounce =
+  /^[^\w{]*(?:[a-z]+ ){0,2}(?:epoch|ep|step|iteration|iter|round|episode)\b[^a-z{}"']*(?:[a-z]+[^a-z{}"']*){0,2}$/iu;
 const headerWords = 3;
 
 /** Recognises what training programs print by themselves. */
@@ -40,7 +44,11 @@ export class AutoRecogniser implements LineRecogniser {
   }
 
   line(text: string, isFinal: boolean, seen: Seen): void {
-    if (text.length > longestLine || !(trigger.test(text) || (this.#tables.isOpen && /\d/u.test(text)))) {
+    if (text.length > longestLine) {
+      if (isFinal) this.#showObject(text, seen);
+      return;
+    }
+    if (!trigger.test(text) && !(this.#tables.isOpen && /\d/u.test(text))) {
       if (isFinal && this.#isCode && text !== "") this.#isCode = false;
       return;
     }
@@ -54,6 +62,11 @@ export class AutoRecogniser implements LineRecogniser {
 
   finish(): void {
     this.#bars.finish();
+  }
+
+  #showObject(text: string, seen: Seen): void {
+    const finding = text.length > longestObject ? undefined : recogniseObject(text.trim(), this.#counter);
+    if (finding !== undefined) this.#onFinding(finding, seen);
   }
 
   /** False for a line that only looks like a bar. */
@@ -96,7 +109,7 @@ export class AutoRecogniser implements LineRecogniser {
 
   /** `Epoch 3/10`, `=== Round 2 ===`, `Starting epoch 3`: what follows belongs to it. */
   #announces(message: string): boolean {
-    if (message.length > 80 || /[{}"']/u.test(message)) return false;
+    if (message.length > 80 || !mayAnnounce.test(message)) return false;
     const pairs = findNumberPairs(message.replace(/[\s\-=*#:.]+$/u, ""));
     const [pair] = pairs;
     if (pair === undefined || pairs.length > 1 || !/^\d{1,15}$/u.test(pair.text)) return false;

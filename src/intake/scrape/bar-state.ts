@@ -23,13 +23,13 @@ const tqdm = new RegExp(
 );
 const endlessTqdm = new RegExp(String.raw`^(?:(.*?):\s*)?${amount}[A-Za-z]+ \[(\d+:\d\d[^\]]*)\](.*)$`, "u");
 /** Ultralytics' own: `640: 100% ━━━━━━━━━━━━ 8/8 2.5it/s 3.2s`. */
-const plainBar = /^(.*?):?\s+\d{1,3}%[ |]*[━─╸╺\-=>#█▏▎▍▌▋▊▉]*[ |]*(\d+)\/(\d+)\s+(\S.*)$/u;
+const plainBar = /^(.*?):?\s+\d{1,3}%[ |━─╸╺\-=>#█▏▎▍▌▋▊▉]*(\d+)\/(\d+)\s+(\S.*)$/u;
 const keras =
   /^\s*(\d+)\/(\d+|Unknown|None)\s+(?:\[[=>.]*\]|[━─╸╺]+)?\s*(?:-\s+)?(?:ETA:\s*)?(?:\d[\w:.]*)\s*(?:-\s+)?(?:\d+[mun]?s\/(?:step|epoch|sample))?((?:\s*-\s+[^:]+:\s*\S+)*)\s*$/u;
 const rich =
   /^([A-Za-z][\w ]*?(?: \d+\/(?:\d+|-\d))?)\s+[━╸╺\s]*\s(\d+)\/(\d+)\s+\d+:\d\d:\d\d\s+[•·]\s+[-\d:]+\s+([\d.]+it\/s)?(.*)$/u;
 const hasBar =
-  /%\s?\||\d%.*[━█─]|\[\d+:\d\d|\d\/(?:\d+|Unknown|None)\s+(?:[━╸╺]|\[[=>.]|- )|[━╸╺]\s*\d+\/|\|\s*\d+\/\?\s*\[/u;
+  /%\s?\||\d%[^%]*[━█─]|\[\d+:\d\d|\d\/(?:\d+|Unknown|None)\s+(?:[━╸╺]|\[[=>.]|- )|[━╸╺]\s*\d+\/|\|\s*\d+\/\?\s*\[/u;
 
 /** Whether a line may be a progress bar; most are ruled out by this. */
 export const mayBeBar = (text: string): boolean => hasBar.test(text);

@@ -19,9 +19,13 @@ const prefixes: readonly RegExp[] = [
   /^[-|:]+(?=\s)/u,
 ];
 
+/** `epoch 3`, `loss: 0.5`, `step=3`: most lines with metrics have nothing before them. */
+const startsWithPair = /^[a-z_]\w*[ =:]\s?[\d.[(]/iu;
+
 /** Where the message of a log line begins. */
 export function messageStart(line: string): number {
   let at = line.length - line.trimStart().length;
+  if (startsWithPair.test(line)) return at;
   for (let rounds = 0; rounds < 8; rounds += 1) {
     const rest = line.slice(at, at + 200);
     const found = prefixes.map((prefix) => prefix.exec(rest)).find((match) => match !== null);

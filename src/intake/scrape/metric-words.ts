@@ -1,3 +1,5 @@
+import { memoize } from "../../util/memoize.ts";
+
 /** What a name in a log stands for. `strong`: a metric by its name alone; `weak`: only with a fraction behind it; `companion`: only beside others. */
 export type WordKind = "strong" | "weak" | "companion" | "denied" | "other";
 
@@ -69,18 +71,8 @@ export function splitName(name: string): string[] {
     .map((word) => word.toLowerCase());
 }
 
-const remembered = new Map<string, WordKind>();
-const rememberedNames = 10_000;
-
 /** What a metric's would-be name says of it. */
-export function kindOfName(name: string): WordKind {
-  const known = remembered.get(name);
-  if (known !== undefined) return known;
-  const kind = judge(name);
-  if (remembered.size >= rememberedNames) remembered.clear();
-  remembered.set(name, kind);
-  return kind;
-}
+export const kindOfName = memoize(judge);
 
 /** A share of something is worth recording in percent, too: `Accuracy: 93.5%`. */
 export function isPercentName(name: string): boolean {
@@ -88,11 +80,11 @@ export function isPercentName(name: string): boolean {
 }
 
 /** What a step word counts; `undefined` for any other name, `num_steps` and `eval_step` among them. */
-export function stepUnitOf(name: string): StepUnit | undefined {
+export const stepUnitOf = memoize((name): StepUnit | undefined => {
   const parts = splitName(name);
   const unit = Object.hasOwn(units, parts.at(-1) ?? "") ? units[parts.at(-1) ?? ""] : undefined;
   return unit !== undefined && parts.slice(0, -1).every((word) => stepModifiers.has(word)) ? unit : undefined;
-}
+});
 
 /** A running count over the whole training, which needs no epoch beside it. */
 export const isGlobalStepName = (name: string): boolean => /global/iu.test(name);

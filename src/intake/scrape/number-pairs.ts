@@ -17,7 +17,12 @@ export interface NumberPair {
 }
 
 const numbers = /[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?\b(?:nan|inf|infinity)\b/giu;
-const wordCharacter = /[\w./@%'’-]/u;
+const characters = (text: string): Uint8Array => {
+  const set = new Uint8Array(65_536);
+  for (const character of text) set[character.charCodeAt(0)] = 1;
+  return set;
+};
+const wordCharacters = characters("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./@%'’-");
 const letter = /\p{L}/u;
 const extraWords = 3;
 const longestName = 80;
@@ -129,11 +134,13 @@ function readBareTotal(line: string, { separator, end }: Separator, tail: Tail):
   return /[\]\d)]/u.test(line.charAt(end - 1)) ? { text: "", start: end } : undefined;
 }
 
+const isBlank = (code: number): boolean => code === 32 || code === 9;
+
 /** Blanks before `at`, a few of them. */
 function skipBlanks(line: string, at: number, from: number): number {
   const least = Math.max(from, at - 24);
   let position = at;
-  while (position > least && /[ \t]/u.test(line.charAt(position - 1))) position -= 1;
+  while (position > least && isBlank(line.charCodeAt(position - 1))) position -= 1;
   return position;
 }
 
@@ -186,7 +193,7 @@ function earlierWords(line: string, { start, nameEnd, from }: NameSpan): number 
 function wordStart(line: string, end: number, from: number): number {
   const least = Math.max(from, end - longestName);
   let start = end;
-  while (start > least && wordCharacter.test(line.charAt(start - 1))) start -= 1;
+  while (start > least && wordCharacters[line.charCodeAt(start - 1)] === 1) start -= 1;
   return start;
 }
 

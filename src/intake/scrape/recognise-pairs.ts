@@ -2,6 +2,7 @@ import { isPercentName, kindOfName, splitName, splitWords, stepUnitOf, type Word
 import { findNumberPairs, isModified, type NumberPair } from "./number-pairs.ts";
 import type { Finding, ScrapedMetric } from "./scraped.ts";
 import { type Progress, noteProgress, type StepCounter } from "./step-counter.ts";
+import { memoize } from "../../util/memoize.ts";
 import { toMetricName } from "../metric-name.ts";
 
 /** Dumps of arguments and configurations, shell prompts, source code, tracebacks, options of commands. */
@@ -64,15 +65,19 @@ function suits(kind: WordKind, hasFraction: boolean, hasStep: boolean): boolean 
 
 /** The name under which a metric is stored: blanks become `_`, and the line's `train` or `val` is put before it. */
 export function keyOf(name: string, split?: string): string | undefined {
-  const words = splitName(name);
-  const whole = split === undefined || words.some((word) => splitWords.has(word)) ? name : `${split}_${name}`;
-  return toMetricName(
-    whole
+  return split === undefined || saysSplit(name) ? plainKey(name) : plainKey(`${split}_${name}`);
+}
+
+const saysSplit = memoize((name) => splitName(name).some((word) => splitWords.has(word)));
+
+const plainKey = memoize((name) =>
+  toMetricName(
+    name
       .trim()
       .replaceAll(/[’']s (?=\w)/gu, "-")
       .replaceAll(/\.?\s+/gu, "_"),
-  );
-}
+  ),
+);
 
 /** `[val] loss: 0.3`, `Train Epoch: 1 ... Loss: 2.3`, `Test set: Average loss: 0.03`. */
 function leadingSplit(message: string): string | undefined {

@@ -6,7 +6,7 @@ const number = String.raw`[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?|nan|[-+]?in
 const line = /^\[(\d{1,9})\]\s+(?=\S)/u;
 /** XGBoost: `train-rmse:0.5`, of cross validation `train-rmse:0.5+0.1`. LightGBM: `valid_0's l2: 0.5`, `cv_agg's l2: 0.5 + 0.1`. */
 const score = new RegExp(
-  String.raw`^\s*(?:([\w@.-]+(?: [\w@.-]+)?)'s ([\w@.-]+)\s*:|([\w@-][\w@.-]*-[\w@.-]+)\s*:)\s*(${number})(?:\s*\+\s*(${number}))?(?=\s|$)`,
+  String.raw`^\s*(?:([\w@.-]+(?: [\w@.-]+)?)'s ([\w@.-]+)\s*:|([\w@.-]+)\s*:)\s*(${number})(?:\s*\+\s*(${number}))?(?=\s|$)`,
   "iu",
 );
 /** CatBoost: `10:	learn: 0.61	test: 0.6	best: 0.6 (10)	total: 5ms	remaining: 4ms`. */
@@ -30,6 +30,7 @@ function readScores(text: string): readonly ScrapedMetric[] {
   const metrics: ScrapedMetric[] = [];
   for (const part of text.split("\t")) {
     const [, data, metric, whole, value = "", deviation] = score.exec(part) ?? [];
+    if (whole?.includes("-") === false) return [];
     const key = toMetricName(data === undefined ? (whole ?? "") : `${data}-${metric ?? ""}`);
     if (key === undefined || value === "") return [];
     metrics.push([key, toNumber(value)]);

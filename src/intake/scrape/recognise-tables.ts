@@ -5,6 +5,7 @@ import type { Finding, ScrapedMetric } from "./scraped.ts";
 
 const numberCell = /^[-+]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?|nan|inf)$/iu;
 const stepCell = /^(\d{1,9})(?:\/\d+)?$/u;
+const mayBeHeader = /^\s*[A-Za-z]+(?:\s{2}|\s*[|│\t])/u;
 const mostColumns = 60;
 /** Counts that Ultralytics shows for the last batch alone. */
 const ultralyticsCounts = new Set(["Instances", "Size", "GPU_mem"]);
@@ -29,6 +30,7 @@ export class TableReader {
 
   /** `true` for a line that belongs to a table and says nothing by itself. */
   read(text: string): Finding | boolean {
+    if (!this.isOpen && !mayBeHeader.test(text)) return false;
     const cells = text
       .trim()
       .split(/\s{2,}|\t+|\s*[|│]\s*/u)

@@ -24,3 +24,28 @@ test.each(linesOf("something.txt"))("metrics: %s", async (row) => {
   const [metrics = "", step = "", ...line] = row.split("\t").reverse();
   expect(await scrapeText(`${line.reverse().join("\t")}\n`)).toEqual([`${step}\t${metrics}`]);
 });
+
+test("lines made to be slow are not", async () => {
+  const units = [
+    "1%",
+    "1% ",
+    "-",
+    " ",
+    "a ",
+    "1/1 ",
+    "loss ",
+    "{'a': 1, ",
+    "[1] ",
+    "━",
+    "1%|",
+    " - a: 1",
+    "a-",
+    "epoch ",
+  ];
+  const starts = ["", "[1]\t", "Epoch 1: 1%|", "epoch  a  b", "1/1 "];
+  const lines = starts.flatMap((start) => units.map((unit) => `${start}${unit.repeat(2900 / unit.length)}!\n`));
+  const began = process.cpuUsage();
+  await scrapeText(lines.join(""));
+  // Some 0.3 s; what backtracks without bounds takes minutes.
+  expect(process.cpuUsage(began).user / 1000).toBeLessThan(5000);
+});
