@@ -87,6 +87,10 @@ class MetricsReader implements OutputReader {
     });
   }
 
+  get border(): number {
+    return this.#uncertainBelow;
+  }
+
   push(bytes: Buffer, offset: number): void {
     this.#offset = offset;
     this.#guard(() => this.#scraper.push(bytes));

@@ -11,6 +11,8 @@ import { OwnLineFilter } from "./own-lines.ts";
 
 /** Who reads the masked output along. `offset`: how far the raw output has been read, in bytes. */
 export interface OutputReader {
+  /** An offset that a reading ends at before it goes beyond. */
+  readonly border: number;
   push(bytes: Buffer, offset: number): void;
   /** What lay before `offset` is gone. */
   skipped(offset: number): void;
@@ -163,7 +165,7 @@ export class ConsoleRecorder {
     return (
       this.#try(() => {
         this.#skipMiddle(channel, end);
-        const count = file.read(this.#buffer, Math.min(readBytes, end - file.offset));
+        const count = file.read(this.#buffer, Math.min(readBytes, nextStop(channel, end) - file.offset));
         this.#hand(channel, channel.masker.push(ownLines.push(this.#buffer.subarray(0, count))));
         return count;
       }) ?? 0
@@ -219,6 +221,10 @@ export class ConsoleRecorder {
     this.#ends = this.#channels.map(({ file }) => file.end);
     this.#channels = [];
   }
+}
+
+function nextStop({ file, reader }: Channel, end: number): number {
+  return reader !== undefined && reader.border > file.offset ? Math.min(reader.border, end) : end;
 }
 
 /** Whether something was written behind `ends`, but for lines of our own in a file that is our stderr as well. */

@@ -29,6 +29,13 @@ describe("a journal line", () => {
     expect(roundTrip(entry)).toEqual(entry);
   });
 
+  test("says how far the sources are taken in", () => {
+    const entry = entryOf({ op: "log-batch", runId });
+    for (const takenIn of [{ logOffset: 5 }, { scraped: [[3, 99] as const, [0, 0] as const] }]) {
+      expect(roundTrip({ ...entry, ...takenIn })).toEqual({ ...entry, ...takenIn });
+    }
+  });
+
   test("keeps the parts apart that are absent from those that are empty", () => {
     const absent = entryOf({ op: "log-batch", runId });
     const empty = entryOf({ op: "log-batch", runId, metrics: [], params: [], tags: [] });
