@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createContext } from "../../src/cli/context.ts";
 import { main } from "../../src/main.ts";
+import { commandTable } from "../../src/cli/command-table.ts";
+import { loadConfig } from "../../src/cli/load-config.ts";
 import { CommandRig } from "./command-rig.ts";
 import { TestIo } from "./test-io.ts";
 
@@ -78,6 +80,20 @@ describe("track config", () => {
       tag: [{ who: "me", team: "vision" }, `${project}:5`],
     });
     expect((await track(["config"])).stdout).toContain(`experiment\tdigits\t${project}:2\n`);
+  });
+
+  test("folders of event files are seen from the file", async () => {
+    writeFileSync(project, 'scrape = "auto"\ntensorboard = ["runs", "/abs"]\nparams-from-args = true\n');
+    expect(await settings()).toMatchObject({
+      scrape: ["auto", `${project}:1`],
+      "params-from-args": [true, `${project}:3`],
+    });
+    const runOptions = commandTable.find(({ name }) => name === "run")?.options ?? [];
+    expect((await loadConfig([project], runOptions)).options).toEqual({
+      scrape: "auto",
+      tensorboard: [join(rig.folder, "project/runs"), "/abs"],
+      paramsFromArgs: true,
+    });
   });
 
   test("an experiment's name and id are one choice, whatever file they are in", async () => {

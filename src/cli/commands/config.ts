@@ -24,6 +24,7 @@ interface Setting {
 const defaults: Readonly<Record<string, unknown>> = {
   experiment: "Default",
   capture: "auto",
+  scrape: "off",
   grace: "30s",
   "sync-timeout": "30s",
   "console-limit": "1GB",

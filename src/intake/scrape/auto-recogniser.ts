@@ -18,7 +18,7 @@ export interface LineRecogniser {
 
 /** A line without any of this has nothing to say; what most lines cost is this test. */
 const trigger =
-  /loss|acc|auc|f1|fbeta|precision|recall|ma[ep]|[mr]se|r2|perplexity|ppl|bleu|rouge|meteor|chrf|wer|cer|iou|dice|ndcg|mrr|reward|return|score|\bkl|entropy|nll|elbo|psnr|ssim|lpips|fid|kid|bp[cbd]\b|top[15]|eer|err|logprob|mcc|kappa|tivity|specificity|gini|epoch|\bep\b|step|iter|round|update|episode|batch|^Validating |^\[?\d+[\]:]\s|\d[%/]|it \[/iu;
+  /loss|acc|auc|f1|fbeta|precision|recall|ma[ep]|[mr]se|r2|perplexity|ppl|bleu|rouge|meteor|chrf|wer|cer|iou|dice|ndcg|mrr|reward|return|score|\bkl|entropy|nll|elbo|psnr|ssim|lpips|fid|kid|bp[cbd]\b|top[15]|eer|err|logprob|mcc|kappa|tivity|specificity|gini|epoch|\bep\b|step|iter|round|update|episode|batch|^Validating |^\s*File "|^\[?\d+[\]:]\s|\d[%/]|it \[/iu;
 /** Characters; some of the expressions that a line meets take time by its square. */
 const longestLine = 3000;
 const longestObject = 16 * 1024;

@@ -25,6 +25,11 @@ test.each(linesOf("something.txt"))("metrics: %s", async (row) => {
   expect(await scrapeText(`${line.reverse().join("\t")}\n`)).toEqual([`${step}\t${metrics}`]);
 });
 
+test("the source line that a traceback shows is none", async () => {
+  const traceback = 'Traceback (most recent call last):\n  File "train.py", line 3, in <module>\n    loss = 0.5\n';
+  expect(await scrapeText(`${traceback}loss = 0.25\n`)).toEqual(["-\tloss=0.25"]);
+});
+
 test("lines made to be slow are not", async () => {
   const units = [
     "1%",

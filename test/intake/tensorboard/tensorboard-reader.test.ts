@@ -190,6 +190,18 @@ describe("bad files", () => {
     expect(notices).toEqual([`${path}: an event cannot be read and was left out`]);
   });
 
+  test("a very long record that is still being written is waited for, and passed over", async () => {
+    const path = join(folder, "events.out.tfevents.1");
+    const long = frame(Buffer.alloc(5_000_000));
+    const reader = read();
+    for (const part of [long.subarray(0, 1_000_000), long.subarray(1_000_000), readFileSync(torchFile)]) {
+      appendFileSync(path, part);
+      await reader.finish();
+    }
+    expect(points()).toHaveLength(10);
+    expect(notices).toEqual([]);
+  });
+
   test("folders that are not there, empty or files", async () => {
     writeFileSync(join(folder, "file"), "");
     mkdirSync(join(folder, "empty"));
