@@ -99,8 +99,11 @@ class RunKeeper:
         self.is_started = os.environ.get(RUN_ID) != home
         # Modules of MLflow that have had their managed start in the command's run: one autologged fit, one evaluation.
         self.has_managed = {AUTOLOGGING} if os.environ.get(FITTED) == home else set()
-        self.lock = threading.RLock()
         self.thread = threading.local()
+        self.renew_lock()
+
+    def renew_lock(self):
+        self.lock = threading.RLock()
 
     def install(self):
         fluent = self.fluent
@@ -109,6 +112,8 @@ class RunKeeper:
         fluent.MLFLOW_RUN_ID = self.variable
         for name in ("start_run", "end_run", "active_run", "_get_or_start_run"):
             setattr(fluent, name, replaced(getattr(fluent, name), getattr(self, name)))
+        # A thread that held it when another one forked is not there to let it go.
+        os.register_at_fork(after_in_child=self.renew_lock)
         active = fluent.ActiveRun
         active.__enter__ = entering(active.__enter__, self)
         active.__exit__ = exiting(active.__exit__)
