@@ -32,6 +32,7 @@ export async function openExisting(
   }
 }
 
-function isMissing(error: unknown): boolean {
+/** Nothing was ever recorded there. */
+export function isMissing(error: unknown): boolean {
   return error instanceof StoreError && error.errorCode === "RESOURCE_DOES_NOT_EXIST";
 }

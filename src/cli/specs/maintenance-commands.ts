@@ -1,10 +1,33 @@
 import { type CommandSpec, defineCommand } from "../command-spec.ts";
 import type { ConfigCommandOptions } from "../commands/config.ts";
+import type { DoctorOptions } from "../commands/doctor.ts";
 import type { GcOptions } from "../commands/gc.ts";
 import { durationMs } from "../option-values.ts";
 import { json, trackingUri, yes } from "./shared-options.ts";
 
 export const maintenanceCommands: readonly CommandSpec[] = [
+  defineCommand<DoctorOptions>({
+    name: "doctor",
+    summary: "look at everything that recording needs: one line each, ok or what to do",
+    options: [
+      {
+        field: "stale",
+        flags: "--stale",
+        description: "end RUNNING runs that nothing will end any more, by their heartbeat; asks first",
+      },
+      {
+        field: "olderThanMs",
+        flags: "--older-than <duration>",
+        description: "how old the heartbeat of a stale run is; default 10m",
+        parse: durationMs("--older-than", { canBeZero: false }),
+      },
+      yes,
+      json,
+      trackingUri,
+    ],
+    examples: ["track doctor", "track doctor --stale --older-than 1d"],
+    invoke: async (context, options) => (await import("../commands/doctor.ts")).doctor(context, options),
+  }),
   defineCommand<GcOptions>({
     name: "gc",
     summary: "remove deleted runs with all rows and artifacts, and finished journals, for good; asks first",
