@@ -47,8 +47,7 @@ const words: Readonly<Record<string, string>> = {
 };
 
 function describe(code: string, error: unknown): string {
-  // The parser's own codes.
-  if (code.startsWith("HPE_")) return "the answer was cut, or is no HTTP";
+  if (error instanceof Error && error.name === "HTTPParserError") return "the answer was cut, or is no HTTP";
   const message = messageOf(error);
   // A proxy's refusal has the code of a request that was given up.
   return message.startsWith("Proxy response") ? `the proxy refuses: ${message}` : (words[code] ?? message);

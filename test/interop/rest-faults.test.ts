@@ -51,7 +51,7 @@ describe.skipIf(!isInstalled(newestMlflow))("a tracking server behind a bad netw
 
   const healing: readonly (readonly [string, Fault, RegExp])[] = [
     ["reset", { kind: "reset" }, /reset|closed/u],
-    ["cut half-way, though it was done", { kind: "cut", afterBytes: 60 }, /cut/u],
+    ["cut half-way, though it was done", { kind: "cut", afterBytes: 60 }, /cut|reset|closed/u],
     ["not answered, though it was done", { kind: "cut", afterBytes: 0 }, /reset|closed/u],
     ["hanging", { kind: "hang" }, /no answer in time/u],
     ["answered 500 by a proxy", { kind: "status", status: 500, body: "<h1>oops</h1>" }, /500: oops/u],
@@ -99,6 +99,27 @@ describe.skipIf(!isInstalled(newestMlflow))("a tracking server behind a bad netw
     await proxy.always();
     await store.logBatch(runId, { metrics: [point("loss", 1)] });
     expect(await values(runId)).toEqual([1]);
+  });
+
+  test("a workspace is named to the server, and refused at once by one that has none", async () => {
+    await using elsewhere = open({ workspace: "team" });
+    await refused(elsewhere.getExperiment("0"), "INVALID_PARAMETER_VALUE", /workspace/iu);
+    expect(retries).toEqual([]);
+  });
+
+  test("a redirect on the same host is followed, one to another host is not", async () => {
+    const runId = await newRunId();
+    const moved = (status: number, location: string): Fault => ({
+      kind: "status",
+      status,
+      headers: { Location: location },
+    });
+    const path = "/api/2.0/mlflow/runs/log-batch";
+    proxy.next(moved(308, `${proxy.url}${path}`));
+    await store.logBatch(runId, { metrics: [point("loss", 1)] });
+    expect(await values(runId)).toEqual([1]);
+    proxy.next(moved(308, `http://localhost:1${path}`));
+    await refused(store.logBatch(runId, { metrics: [point("loss", 2)] }), "INVALID_PARAMETER_VALUE", /localhost:1/u);
   });
 
   test("a slow server is waited for", async () => {

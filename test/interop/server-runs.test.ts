@@ -88,6 +88,7 @@ describe.skipIf(!isInstalled(newestMlflow))("track run with a tracking server", 
     const short = runId.slice(0, 8);
     expect((await track("ls", "--experiment", experiment)).stdout).toContain("first\tFAILED");
     expect((await track("show", short)).stdout).toContain("artifact\tconsole/attempt-1.log");
+    expect((await track("logs", short)).stdout).toBe("out\n");
     writeFileSync(join(rig.cwd, "late.txt"), "late");
     expect(await track("log", "artifact", "late.txt", "--run", "first")).toMatchObject({ code: 0, stderr: "" });
     expect(await track("log", "metric", "late=1", "--run", short)).toMatchObject({ code: 0, stderr: "" });

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ArtifactRepository } from "../../artifacts/artifact-repository.ts";
 import type { Run } from "../../entities/run.ts";
 import { trackTags } from "../../entities/tag-keys.ts";
 import { StoreError, TrackError } from "../../errors.ts";
@@ -35,8 +36,9 @@ export async function logs(context: Context, options: LogsOptions, name: string)
     return journal?.header.attempt === attempt ? journal : undefined;
   };
   const live = findLive();
-  if (live === undefined) await printStored(run, attempt, sink);
-  else await printLive(live, sink, options.follow === true ? findLive : undefined);
+  if (live === undefined) {
+    await printStored(run, attempt, sink, await context.openArtifacts(run.info.artifactUri, options.trackingUri));
+  } else await printLive(live, sink, options.follow === true ? findLive : undefined);
   sink.end();
 }
 
@@ -75,9 +77,7 @@ class LogSink {
   }
 }
 
-async function printStored(run: Run, attempt: number, sink: LogSink): Promise<void> {
-  const { openArtifactRepository } = await import("../../artifacts/open-artifact-repository.ts");
-  const repository = openArtifactRepository(run.info.artifactUri);
+async function printStored(run: Run, attempt: number, sink: LogSink, repository: ArtifactRepository): Promise<void> {
   const artifactFile = `console/attempt-${attempt}.log`;
   const folder = await mkdtemp(join(tmpdir(), "track-logs-"));
   try {
