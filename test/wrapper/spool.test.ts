@@ -32,7 +32,7 @@ async function fill(bytes: number, segmentBytes: number): Promise<string[]> {
   let wake = (): void => undefined;
   const spool = new Spool({ path: path(), segmentBytes, onEnd: (reason) => ends.push(reason), onReady: () => wake() });
   for (const chunk of lines(bytes)) {
-    if (!spool.append(chunk)) await new Promise<void>((resolve) => (wake = resolve));
+    if (!spool.append(Buffer.from(chunk))) await new Promise<void>((resolve) => (wake = resolve));
   }
   await spool.close();
   return ends;

@@ -10,6 +10,11 @@ const backlogLimitBytes = 4 * 1024 * 1024;
 const stuckAfterMs = 5000;
 const mostChunks = 64;
 
+interface Chunk {
+  readonly bytes: Buffer;
+  readonly release: () => void;
+}
+
 export interface SpoolOptions {
   /** Path of the first segment. */
   readonly path: string;
@@ -33,7 +38,7 @@ export class Spool {
   #roomBytes: number;
   /** Whether writing may take a thread; without one it happens on the event loop. */
   #hasThreads: boolean | undefined;
-  #waiting: Buffer[] = [];
+  #waiting: Chunk[] = [];
   #waitingBytes = 0;
   #isWriting = false;
   #isPausing = false;
@@ -58,10 +63,13 @@ export class Spool {
     return { path: consoleSegmentPath(this.#options.path, this.#segment), roomBytes: this.#roomBytes };
   }
 
-  /** Takes a copy of `chunk`. `false`: the disk is behind, wait for `onReady` before the next one. Never throws. */
-  append(chunk: Buffer): boolean {
+  /**
+   * Takes `chunk`, which must stay as it is until `release` is called (for ever without it). `false`: the disk is behind, wait for
+   * `onReady` before the next one. Never throws.
+   */
+  append(bytes: Buffer, release: () => void = () => undefined): boolean {
     try {
-      return this.#append(chunk);
+      return this.#append({ bytes, release });
     } catch (error) {
       // Lack of memory, or a bug of ours: the output itself goes on.
       this.#end(messageOf(error));
@@ -69,12 +77,15 @@ export class Spool {
     }
   }
 
-  #append(chunk: Buffer): boolean {
+  #append(chunk: Chunk): boolean {
     failOnPurpose("capture");
-    if (this.#fd === undefined) return true;
+    if (this.#fd === undefined) {
+      chunk.release();
+      return true;
+    }
     this.#hasThreads ??= hasRoomForThreads();
-    this.#waiting.push(this.#hasThreads ? Buffer.from(chunk) : chunk);
-    this.#waitingBytes += chunk.length;
+    this.#waiting.push(chunk);
+    this.#waitingBytes += chunk.bytes.length;
     if (this.#hasThreads) this.#write();
     else this.#writeNow();
     this.#isPausing = this.#waitingBytes > backlogLimitBytes;
@@ -90,32 +101,38 @@ export class Spool {
 
   #writeNow(): void {
     for (let chunk = this.#take(1)[0]; chunk !== undefined && this.#fd !== undefined; chunk = this.#take(1)[0]) {
-      for (let written = 0; written < chunk.length;) written += writeSync(this.#fd, chunk, written);
-      this.#count(chunk.length);
+      for (let written = 0; written < chunk.bytes.length;) written += writeSync(this.#fd, chunk.bytes, written);
+      this.#count(chunk.bytes.length);
+      chunk.release();
     }
   }
 
   #write(): void {
     if (this.#isWriting || this.#fd === undefined || this.#waiting.length === 0) return;
     const chunks = this.#take(mostChunks);
-    const size = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    const buffers = chunks.map(({ bytes }) => bytes);
     this.#isWriting = true;
     this.#stuckTimer = setTimeout(() => this.#end("the disk takes nothing"), stuckAfterMs);
     this.#stuckTimer.unref();
-    writev(this.#fd, chunks, (error, written) => this.#afterWrite(error, chunks, size, written));
+    writev(this.#fd, buffers, (error, written) => this.#afterWrite(error, chunks, written));
   }
 
   /** The next chunks that the open segment can take, which may be a new one. */
-  #take(most: number): Buffer[] {
+  #take(most: number): Chunk[] {
     if (this.#roomBytes === 0 && this.#waiting.length > 0) this.#beginSegment();
-    const taken: Buffer[] = [];
+    const taken: Chunk[] = [];
     let roomBytes = this.#roomBytes;
     while (taken.length < most && roomBytes > 0) {
       const chunk = this.#waiting.shift();
       if (chunk === undefined) break;
-      if (chunk.length > roomBytes) this.#waiting.unshift(chunk.subarray(roomBytes));
-      taken.push(chunk.subarray(0, roomBytes));
-      roomBytes -= Math.min(chunk.length, roomBytes);
+      if (chunk.bytes.length > roomBytes) {
+        // Its memory is released with its second half.
+        this.#waiting.unshift({ ...chunk, bytes: chunk.bytes.subarray(roomBytes) });
+        taken.push({ bytes: chunk.bytes.subarray(0, roomBytes), release: () => undefined });
+        break;
+      }
+      taken.push(chunk);
+      roomBytes -= chunk.bytes.length;
     }
     return taken;
   }
@@ -136,12 +153,14 @@ export class Spool {
     this.#roomBytes -= written;
   }
 
-  #afterWrite(error: Error | null, chunks: readonly Buffer[], size: number, written: number): void {
+  #afterWrite(error: Error | null, chunks: readonly Chunk[], written: number): void {
     clearTimeout(this.#stuckTimer);
     this.#isWriting = false;
     if (error !== null) this.#end(messageOf(error));
-    if (this.#fd !== undefined) {
-      if (written < size) this.#waiting.unshift(Buffer.concat(chunks).subarray(written));
+    this.#waiting.unshift(...restOf(chunks, written));
+    if (this.#fd === undefined) {
+      this.#drop();
+    } else {
       this.#count(written);
       this.#writeOn();
     }
@@ -165,15 +184,32 @@ export class Spool {
     if (this.#hasThreads === true) close(this.#fd, () => undefined);
     else closeSync(this.#fd);
     this.#fd = undefined;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
+    this.#drop();
     this.#options.onEnd(reason);
     if (this.#isPausing) this.#resume();
     for (const resolve of this.#whenIdle.splice(0)) resolve();
+  }
+
+  #drop(): void {
+    for (const { release } of this.#waiting.splice(0)) release();
+    this.#waitingBytes = 0;
   }
 
   #resume(): void {
     this.#isPausing = false;
     this.#options.onReady();
   }
+}
+
+/** What of `chunks` is left after a write; the others are released. */
+function restOf(chunks: readonly Chunk[], written: number): readonly Chunk[] {
+  const rest: Chunk[] = [];
+  let left = written;
+  for (const chunk of chunks) {
+    const { length } = chunk.bytes;
+    if (left >= length) chunk.release();
+    else rest.push(left > 0 ? { ...chunk, bytes: chunk.bytes.subarray(left) } : chunk);
+    left = Math.max(0, left - length);
+  }
+  return rest;
 }

@@ -1,5 +1,7 @@
 /** How long a trailing `\r` waits for its `\n`: both come from one write inside the kernel. */
 const pairMs = 3;
+const newline = 10;
+const carriageReturn = 13;
 
 /**
  * Takes back exactly what a pseudo terminal does to output, `\n` becoming `\r\n`, since the real terminal does it again.
@@ -8,30 +10,66 @@ const pairMs = 3;
  */
 export class NewlineUnmapper {
   readonly #deliver: (chunk: Buffer) => void;
-  #heldReturn = "";
+  readonly #isPaused: () => boolean;
+  #isReturnHeld = false;
+  #pushes = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(deliver: (chunk: Buffer) => void) {
+  /** While `isPaused`, nothing is read: a `\r` at the end waits on. */
+  constructor(deliver: (chunk: Buffer) => void, isPaused: () => boolean) {
     this.#deliver = deliver;
+    this.#isPaused = isPaused;
   }
 
+  /** What comes out lies in the memory of `chunk`, which is written over. */
   push(chunk: Buffer): void {
     clearTimeout(this.#timer);
-    let text = this.#heldReturn + chunk.toString("latin1");
-    this.#heldReturn = "";
-    if (text.endsWith("\r")) {
-      text = text.slice(0, -1);
-      this.#heldReturn = "\r";
-      this.#timer = setTimeout(() => this.flush(), pairMs);
+    this.#pushes += 1;
+    if (this.#isReturnHeld) {
+      this.#isReturnHeld = false;
+      if (chunk[0] !== newline) this.#deliver(Buffer.from("\r"));
     }
-    if (text !== "") this.#deliver(Buffer.from(text.replaceAll("\r\n", "\n"), "latin1"));
+    let end = chunk.length;
+    if (chunk[end - 1] === carriageReturn) {
+      end -= 1;
+      this.#isReturnHeld = true;
+      this.#waitForPair();
+    }
+    const length = unmap(chunk, end);
+    if (length > 0) this.#deliver(chunk.subarray(0, length));
+  }
+
+  #waitForPair(): void {
+    const pushes = this.#pushes;
+    this.#timer = setTimeout(() => {
+      // A loop that comes late to its timers looks at its descriptors only after them.
+      setImmediate(() => {
+        if (!this.#isReturnHeld || this.#pushes !== pushes) return;
+        if (this.#isPaused()) this.#waitForPair();
+        else this.flush();
+      });
+    }, pairMs);
   }
 
   /** Nothing more comes that could belong to a trailing `\r`. */
   flush(): void {
     clearTimeout(this.#timer);
-    const held = this.#heldReturn;
-    this.#heldReturn = "";
-    if (held !== "") this.#deliver(Buffer.from(held, "latin1"));
+    if (!this.#isReturnHeld) return;
+    this.#isReturnHeld = false;
+    this.#deliver(Buffer.from("\r"));
   }
+}
+
+/** Moves the first `end` bytes together over each `\r` before a `\n`; returns how many are left. */
+function unmap(bytes: Buffer, end: number): number {
+  let from = bytes.indexOf("\r\n");
+  if (from === -1 || from >= end) return end;
+  let to = from;
+  for (; from < end; from += 1) {
+    const byte = bytes[from] ?? 0;
+    if (byte === carriageReturn && from + 1 < end && bytes[from + 1] === newline) continue;
+    bytes[to] = byte;
+    to += 1;
+  }
+  return to;
 }
