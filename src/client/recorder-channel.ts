@@ -110,12 +110,21 @@ function adopt(
 ): RecorderChannel | undefined {
   if (!openIpc(socket)) return undefined;
   process.on("message", (message) => listener.onMessage(message as RecorderMessage));
-  process.on("disconnect", () => listener.onLost());
+  onChannelEnd(() => listener.onLost());
   process.channel?.unref();
   const send: RecorderChannel["send"] = (message, handle) =>
     void (process.connected && process.send?.(message, handle, { keepOpen: true }, () => {}));
   send({ type: "environment", env });
   return { pid, send, kill: () => kill(pid) };
+}
+
+/** Node emits `disconnect` only once every handle that was sent has been taken, which a recorder that was killed never does. */
+function onChannelEnd(lose: () => void): void {
+  const disconnect = process.disconnect.bind(process);
+  process.disconnect = () => {
+    disconnect();
+    lose();
+  };
 }
 
 function kill(pid: number): void {
