@@ -89,6 +89,8 @@ test.each<[string, number, string, string]>([
   ["gc --older-than old", 2, "--older-than is not a duration: old", "write 90, 90s, 5m, 1h30m, 2d or 500ms"],
   ["doctor x", 2, "too many arguments for 'doctor'. Expected 0 arguments but got 1: x.", "track doctor --help"],
   ["doctor --stal", 2, "unknown option '--stal'", "did you mean --stale?"],
+  ["completion", 2, "missing required argument 'shell'", "track completion --help"],
+  ["completion tcsh", 2, "no completion for tcsh", "one of bash, zsh, fish"],
   ["config x", 2, "too many arguments for 'config'. Expected 0 arguments but got 1: x.", "track config --help"],
   ["end a --status done", 2, "--status is not known: done", "one of FINISHED, FAILED, KILLED"],
   ["end a --status running", 2, "--status is not known: running", "one of FINISHED, FAILED, KILLED"],

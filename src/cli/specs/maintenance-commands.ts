@@ -53,4 +53,25 @@ export const maintenanceCommands: readonly CommandSpec[] = [
     examples: ["track config", "MLFLOW_EXPERIMENT_NAME=digits track config --json"],
     invoke: async (context, options) => (await import("../commands/config.ts")).config(context, options),
   }),
+  defineCommand<object>({
+    name: "completion",
+    summary: "print the script that teaches bash, zsh or fish to complete track",
+    arguments: ["<shell>"],
+    examples: [
+      "source <(track completion bash)",
+      "track completion zsh > ~/.zfunc/_track",
+      "track completion fish > ~/.config/fish/completions/track.fish",
+    ],
+    invoke: async (context, _options, args) =>
+      (await import("../commands/completion.ts")).completion(context, args[0] ?? ""),
+  }),
+  defineCommand<object>({
+    name: "completion candidates",
+    summary: "what the last of these words may become; the scripts ask for it",
+    arguments: ["[word...]"],
+    passThrough: true,
+    examples: ["track completion candidates -- show 3f1c"],
+    takesSettings: true,
+    invoke: async (context, _options, args) => (await import("../commands/completion.ts")).candidates(context, args),
+  }),
 ];
