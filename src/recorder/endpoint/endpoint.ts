@@ -1,4 +1,5 @@
 import type { Server, Socket } from "node:net";
+import { failOnPurpose } from "../../util/test-fault.ts";
 import type { Recording } from "../recording.ts";
 import type { ServedEndpoint } from "./endpoint-server.ts";
 
@@ -33,7 +34,7 @@ export class Endpoint {
   accept(socket: Socket): void {
     socket.on("error", () => {});
     const port = socket.localPort ?? 0;
-    this.#served ??= loadServer().then(({ serveEndpoint }) => serveEndpoint({ ...this.#options, port }));
+    this.#served ??= this.#serve(port);
     this.#served.then(
       (served) => served.accept(socket),
       (error: unknown) => {
@@ -44,9 +45,15 @@ export class Endpoint {
     );
   }
 
+  async #serve(port: number): Promise<ServedEndpoint> {
+    const { serveEndpoint } = await loadServer();
+    failOnPurpose("endpoint");
+    return serveEndpoint({ ...this.#options, port });
+  }
+
   /** Requests that are under way have been answered, and nothing more has come for `idleMs`; 2 s at most. */
   async settle(idleMs: number): Promise<void> {
-    await (await this.#served)?.settle(idleMs, settleWaitMs);
+    await (await this.#served?.catch(() => undefined))?.settle(idleMs, settleWaitMs);
   }
 
   async close(): Promise<void> {

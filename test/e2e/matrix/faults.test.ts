@@ -17,6 +17,10 @@ try:
     with open(os.environ["TRACK_LOG"], "a") as log: log.write("x=1\\n")
     s = socket.socket(socket.AF_UNIX); s.connect(os.environ["TRACK_SOCKET"]); s.sendall(b'{"metrics":{"y":2}}\\n')
 except (KeyError, OSError): pass
+try:
+    from urllib.request import urlopen
+    urlopen(os.environ["MLFLOW_TRACKING_URI"] + "/health", timeout=5).read()
+except (KeyError, OSError, ValueError): pass
 time.sleep(float(os.environ["SECONDS_LEFT"]))
 print("end", flush=True)
 sys.exit(5)`;
@@ -65,17 +69,25 @@ describe("a bug of ours", () => {
     expect(readdirSync(bench.path("run"))).toEqual([]);
   });
 
-  test.for(["hand-over", "control", "control:recorder", "socket", "monitor", "journal", "store", "capture", "end"])(
-    "E15 %s: the command, its output and its code are untouched, its run is told",
-    async (place) => {
-      const done = await runFaulty({ faults: place });
-      expect(done).toMatchObject(unharmed);
-      expect(done.told.length).toBeLessThanOrEqual(2);
-      expect(await repairedRun()).toMatchObject({ status: "FAILED", tags: { "track.exit_code": "5" } });
-      const { run } = await bench.lastRun();
-      expect(run.data.metrics.find(({ key }) => key === "x")?.value).toBe(1);
-    },
-  );
+  test.for([
+    "hand-over",
+    "control",
+    "control:recorder",
+    "socket",
+    "endpoint",
+    "monitor",
+    "journal",
+    "store",
+    "capture",
+    "end",
+  ])("E15 %s: the command, its output and its code are untouched, its run is told", async (place) => {
+    const done = await runFaulty({ faults: place });
+    expect(done).toMatchObject(unharmed);
+    expect(done.told.length).toBeLessThanOrEqual(2);
+    expect(await repairedRun()).toMatchObject({ status: "FAILED", tags: { "track.exit_code": "5" } });
+    const { run } = await bench.lastRun();
+    expect(run.data.metrics.find(({ key }) => key === "x")?.value).toBe(1);
+  });
 
   test("E15 in the wrapper's signal handler", async () => {
     const script = `"$track" python3 -S $P/print-signals.py $D/pid >$D/out 2>$D/err & w=$!
