@@ -204,6 +204,11 @@ export class Recording {
 
   start(): void {
     this.#drain.start();
+    if (this.header.isDirect === true && this.#runIds === undefined) {
+      const tell = (): void => this.#options.onRunId?.(this.header.runId);
+      // Stopped before: nobody waits for it any more.
+      this.#drain.idle().then(tell, () => undefined);
+    }
   }
 
   /** One line for the user, the first time that something of this kind happens. */

@@ -37,6 +37,7 @@ export interface RunOptions {
   readonly tensorboard?: readonly string[];
   readonly paramsFromArgs?: boolean;
   readonly autolog?: boolean;
+  readonly direct?: boolean;
   readonly pythonHook?: boolean;
   readonly runIdFile?: string;
   readonly summaryFile?: string;

@@ -33,6 +33,8 @@ export interface RunSettings {
   /** Folders with TensorBoard's event files, as typed: relative to the command's folder. */
   readonly tensorboard: readonly string[];
   readonly paramsFromArgs: boolean;
+  /** MLflow clients of the command go to the store themselves, with the user's own credentials. */
+  readonly direct: boolean;
   /** MLflow's autologging in Python children that never asked for it. */
   readonly autolog: boolean;
   /** The run keeper in Python children. */
@@ -72,6 +74,7 @@ export function resolveRunSettings(options: RunOptions, env: Environment, cwd: s
     ...scrapeSettings(options),
     tensorboard: options.tensorboard ?? [],
     paramsFromArgs: options.paramsFromArgs ?? false,
+    direct: options.direct ?? false,
     ...pythonSettings(options),
     ...optional("runIdFile", options.runIdFile),
     ...optional("summaryFile", options.summaryFile),

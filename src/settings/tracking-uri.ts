@@ -24,12 +24,12 @@ export function resolveTrackingUri(option: string | undefined, env: Environment,
 /** Inside a run `MLFLOW_TRACKING_URI` is the loopback endpoint of that run's recorder; its store is the one behind it. */
 function inheritedUri(env: Environment): string | undefined {
   const given = variable(env, "MLFLOW_TRACKING_URI");
-  const behind = variable(env, "TRACK_TRACKING_URI");
-  return given !== undefined && behind !== undefined && isEndpoint(given, env) ? behind : given;
+  const isEndpoint = given !== undefined && /^http:\/\/127\.0\.0\.1:\d+$/u.test(given) && hasEndpointToken(env);
+  return isEndpoint ? (variable(env, "TRACK_TRACKING_URI") ?? given) : given;
 }
 
-/** Only an endpoint's clients are given one random token as their password as well. */
-function isEndpoint(uri: string, env: Environment): boolean {
+/** The credentials are those of an outer run's endpoint: only its clients are given one random token as their password as well. */
+export function hasEndpointToken(env: Environment): boolean {
   const token = variable(env, "MLFLOW_TRACKING_TOKEN");
-  return token !== undefined && token === env["MLFLOW_TRACKING_PASSWORD"] && /^http:\/\/127\.0\.0\.1:\d+$/u.test(uri);
+  return token !== undefined && token === env["MLFLOW_TRACKING_PASSWORD"] && env["TRACK_RUN_ID"] !== undefined;
 }

@@ -51,6 +51,8 @@ export interface JournalHeader {
   /** Keys of tags of the ended attempt that the run has and that are removed when it is continued. */
   readonly staleTags: readonly string[];
   readonly params: readonly Param[];
+  /** The command waits for the run to be in the store, since its clients go there themselves. */
+  readonly isDirect?: boolean;
   /** What was chosen on the command line, so that nothing that the command's programs say changes it; absent: nothing. */
   readonly pinned?: PinnedChoices;
   readonly command: readonly string[];

@@ -140,6 +140,16 @@ describe.skipIf(!isInstalled(newestMlflow))("the endpoint and the life of a run"
     expect(paramsOf(child as Run)).toEqual({ kind: "child" });
   });
 
+  test("16 processes that log at once: no error, and nothing lost", async () => {
+    const count = process.env["TRACK_TEST_FULL"] === undefined ? 200 : 10_000;
+    const { said, finished } = await python(newestMlflow, ["load", "16", String(count)]);
+    expect(said["exits"], finished.stderr).toEqual(oneTo(16).map(() => 0));
+    const run = await rig.run();
+    for (const n of oneTo(16)) {
+      expect(await steps(run, `process${n - 1}`)).toEqual(oneTo(count).map((step) => step - 1));
+    }
+  }, 1_200_000);
+
   test("a store that is locked for long is never seen", async () => {
     const lockMs = 8000;
     const started = rig.start(["run", "--", ...command(newestMlflow, ["loop", "300"])], env());

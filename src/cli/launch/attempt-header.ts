@@ -26,6 +26,7 @@ export interface AttemptRequest {
   readonly recordedOptions: string;
   readonly startTime: number;
   readonly hasSecrets: boolean;
+  readonly isDirect: boolean;
   readonly socketPath?: string;
   readonly tensorboard?: TensorboardSettings;
   readonly server?: { readonly access: ServerAccess };
@@ -58,6 +59,7 @@ export function attemptHeader(request: AttemptRequest): JournalHeader {
     tags: [...initialTags(request, createId), ...split.tags],
     staleTags: run === undefined ? [] : staleTags(run),
     params: split.params,
+    isDirect: request.isDirect,
     pinned: pinnedChoices(settings, run !== undefined),
     command: masker.maskArgv(request.command),
     cwd: request.cwd,

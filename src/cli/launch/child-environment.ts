@@ -1,12 +1,14 @@
 import type { ExperimentReference } from "../../entities/journal-entry.ts";
 import { mlflowTags } from "../../entities/tag-keys.ts";
-import type { Environment } from "../../settings/tracking-uri.ts";
+import { type Environment, hasEndpointToken } from "../../settings/tracking-uri.ts";
 import { withoutUserinfo } from "../../util/uri-secrets.ts";
 import { pythonHookVariables } from "./python-hook.ts";
 
 export interface ChildEnvironmentRequest {
   readonly env: Environment;
   readonly runId: string;
+  /** The run is not in the store that the command's clients go to: they start runs of their own. */
+  readonly isRunMissing: boolean;
   readonly attempt: number;
   readonly trackingUri: string;
   /** Where the command's MLflow clients are served; absent: they go to the tracking URI themselves. */
@@ -24,9 +26,11 @@ export interface ChildEnvironmentRequest {
 export function childEnvironment(request: ChildEnvironmentRequest): Record<string, string> {
   const { experiment, runId, trackingUri } = request;
   const changes: Record<string, string | undefined> = {
-    MLFLOW_RUN_ID: runId,
+    MLFLOW_RUN_ID: request.isRunMissing ? undefined : runId,
     MLFLOW_TRACKING_URI: trackingUri,
-    ...(request.endpoint !== undefined && endpointVariables(request.env, request.endpoint)),
+    ...(request.endpoint === undefined
+      ? withoutOuterToken(request.env)
+      : endpointVariables(request.env, request.endpoint)),
     MLFLOW_EXPERIMENT_ID: "experimentId" in experiment ? experiment.experimentId : undefined,
     MLFLOW_EXPERIMENT_NAME: "experimentId" in experiment ? undefined : experiment.experimentName,
     MLFLOW_RUN_CONTEXT: runContext(request.env, runId),
@@ -59,6 +63,12 @@ function endpointVariables(
     NO_PROXY: withLoopback(env["NO_PROXY"] ?? env["no_proxy"]),
     no_proxy: withLoopback(env["no_proxy"] ?? env["NO_PROXY"]),
   };
+}
+
+/** What an outer run's endpoint asks for would only be refused by anybody else. */
+function withoutOuterToken(env: Environment): Record<string, undefined> {
+  if (!hasEndpointToken(env)) return {};
+  return { MLFLOW_TRACKING_USERNAME: undefined, MLFLOW_TRACKING_PASSWORD: undefined, MLFLOW_TRACKING_TOKEN: undefined };
 }
 
 /** A proxy must not catch what is meant for this machine. */

@@ -17,6 +17,7 @@ import { runCommand, type RunCommandResult } from "../../wrapper/run-command.ts"
 import type { Context } from "../context.ts";
 import { attemptHeader } from "./attempt-header.ts";
 import { childEnvironment } from "./child-environment.ts";
+import { decideDirect } from "./direct.ts";
 import { announcement, closingLine, summaryJson } from "./closing-line.ts";
 import { noteOwnLine } from "./own-lines.ts";
 import { journalPlaces } from "./journal-places.ts";
@@ -39,6 +40,11 @@ export interface LaunchRequest {
   readonly server?: LaunchServer;
 }
 
+type DirectedRequest = LaunchRequest & { readonly isDirect: boolean };
+
+/** How long a command whose clients go to a database themselves waits for its run to be there. */
+const directWaitMs = 2000;
+
 export interface LaunchServer {
   readonly access: ServerAccess;
   /** With the credentials beside the URI that they are for. */
@@ -59,14 +65,17 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
     if (journalFolder !== undefined) noteOwnLine(journalFolder, text);
     context.io.say(text);
   };
-  const { header, journal, logging, loopback } = prepare(context, request, say, await openLoopback(settings, say));
+  const { isDirect, hint } = decideDirect(settings, command);
+  if (hint !== undefined) say(hint);
+  const bound = isDirect ? undefined : await openLoopback(settings, say);
+  const { header, journal, logging, loopback } = prepare(context, { ...request, isDirect }, say, bound);
   journalFolder = journal?.folder;
   if (journal !== undefined && preflight.fault !== undefined) say(faultLine(preflight, preflight.fault));
-  const server = journal !== undefined && waitsForRunId(request) ? request.server : undefined;
+  const runIdWaitMs = journal === undefined ? undefined : runIdWait(request, isDirect);
   if (journal !== undefined && settings.autolog) sayIgnored(command, say);
   const discard = (error: unknown): never => {
     // The command was not started: it may be now, without a run. One that a server has made is ended by the recorder.
-    if (journal !== undefined && server === undefined) rmSync(journal.folder, { recursive: true, force: true });
+    if (journal !== undefined && runIdWaitMs === undefined) rmSync(journal.folder, { recursive: true, force: true });
     logging?.close();
     loopback?.close();
     throw error;
@@ -74,17 +83,19 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
   const result = await runCommand({
     argv: command,
     ...(request.isElsewhere && { cwd: request.cwd }),
-    environment: (serverRunId) => {
+    environment: (storeRunId) => {
       // A run that will never be in the store would make an MLflow client in the command fail.
       if (journal === undefined) return notes.environment;
-      if (server !== undefined && serverRunId === undefined) sayLate(settings, say);
-      const runId = serverRunId ?? header.runId;
-      if (serverRunId !== undefined && settings.runIdFile !== undefined) writeRunId(settings.runIdFile, runId);
+      const isLate = runIdWaitMs !== undefined && storeRunId === undefined;
+      if (isLate) sayLate(settings, isDirect, say);
+      const runId = storeRunId ?? header.runId;
+      if (storeRunId !== undefined && settings.runIdFile !== undefined) writeRunId(settings.runIdFile, runId);
       say(announcement({ ...header, runId }, preflight, context.io.isErrTerminal));
-      return commandEnvironment(request, { ...header, runId }, { logPath: journal.logPath, logging, loopback });
+      const ways = { logPath: journal.logPath, logging, loopback, isRunMissing: isLate && isDirect };
+      return commandEnvironment(request, { ...header, runId }, ways);
     },
     runId: header.runId,
-    ...(server !== undefined && { runIdWaitMs: server.runIdWaitMs }),
+    ...(runIdWaitMs !== undefined && { runIdWaitMs }),
     ...(request.server !== undefined && { recorderEnv: request.server.recorderEnv }),
     notes,
     capture: settings.capture,
@@ -105,14 +116,20 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
   return result.leave((exitCode) => context.exit(exitCode));
 }
 
-/** A run that is continued has its id; a server that is away now gives none. */
-function waitsForRunId({ server, preflight }: LaunchRequest): boolean {
-  return server !== undefined && preflight.run === undefined && preflight.fault === undefined;
+/** A run that is continued has its id; a server that is away now gives none. Clients that go to the store themselves must find the run. */
+function runIdWait({ server, preflight }: LaunchRequest, isDirect: boolean): number | undefined {
+  if (preflight.run !== undefined) return undefined;
+  if (server === undefined) return isDirect ? directWaitMs : undefined;
+  return preflight.fault === undefined ? server.runIdWaitMs : undefined;
 }
 
-function sayLate({ strict }: RunSettings, say: Say): void {
+function sayLate({ strict }: RunSettings, isDirect: boolean, say: Say): void {
   if (strict) throw refusedStart("the tracking server has not made the run in time");
-  say("the tracking server has not made the run in time: the command starts under an id that is mapped later");
+  say(
+    isDirect
+      ? "the store has not made the run in time: the command's MLflow clients start runs of their own"
+      : "the tracking server has not made the run in time: the command starts under an id that is mapped later",
+  );
 }
 
 interface End {
@@ -147,7 +164,7 @@ interface Prepared {
 }
 
 /** What must be there before the start. Where it throws, it leaves nothing behind. */
-function prepare(context: Context, request: LaunchRequest, say: Say, loopback: LoopbackServer | undefined): Prepared {
+function prepare(context: Context, request: DirectedRequest, say: Say, loopback: LoopbackServer | undefined): Prepared {
   const { settings, notes } = request;
   const startTime = context.now();
   const masker = createMasker(notes.environment, { enabled: settings.redact });
@@ -185,12 +202,14 @@ function commandEnvironment(
     readonly logPath: string;
     readonly logging: LoggingServer | undefined;
     readonly loopback: LoopbackServer | undefined;
+    readonly isRunMissing: boolean;
   },
 ): Record<string, string> {
-  const { logPath, logging, loopback } = ways;
+  const { logPath, logging, loopback, isRunMissing } = ways;
   return childEnvironment({
     env: notes.environment,
     runId: header.runId,
+    isRunMissing,
     attempt: header.attempt,
     trackingUri: settings.trackingUri,
     experiment: header.experiment,

@@ -16,6 +16,7 @@ type RecordedOptions = Pick<
   | "scrape"
   | "tensorboard"
   | "paramsFromArgs"
+  | "direct"
   | "autolog"
   | "pythonHook"
   | "quiet"
@@ -35,6 +36,7 @@ const recordedKeys = [
   "scrape",
   "tensorboard",
   "paramsFromArgs",
+  "direct",
   "autolog",
   "pythonHook",
   "quiet",

@@ -58,6 +58,11 @@ const sharedOptions: readonly TypedOption<Omit<RunOptions, "runId">>[] = [
     description: "console output: auto (default), pty, pipe or off",
     parse: oneOf("--capture", captureModes),
   },
+  {
+    field: "direct",
+    flags: "--direct",
+    description: "the command's MLflow clients go to the store themselves (as for srun, docker, ssh, ...)",
+  },
   { field: "autolog", flags: "--autolog", description: "turn on MLflow's autologging in Python programs" },
   {
     field: "pythonHook",

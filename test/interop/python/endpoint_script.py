@@ -143,6 +143,26 @@ def loop():
     return {"run_id": mlflow.active_run().info.run_id, "child": child.info.run_id, "slowest": slowest}
 
 
+def log_many(run_id, number, count):
+    mine = mlflow.MlflowClient()
+    for step in range(count):
+        mine.log_metric(run_id, f"process{number}", step, step=step)
+
+
+def load():
+    """Many processes that log as fast as they can, all to one run."""
+    mlflow.start_run()
+    run_id = mlflow.active_run().info.run_id
+    context = multiprocessing.get_context("fork")
+    count = int(sys.argv[3])
+    processes = [context.Process(target=log_many, args=(run_id, n, count)) for n in range(int(sys.argv[2]))]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return {"run_id": run_id, "exits": [process.exitcode for process in processes]}
+
+
 def crash():
     mlflow.log_metric("x", 1)
     mlflow.MlflowClient().create_run("0", tags={"left": "open"})
