@@ -52,6 +52,15 @@ test("the client chooses the id, once", async () => {
   expect((await store.getRun(runId)).info.runName).toBe("r");
 });
 
+test("a run goes to another active experiment, its artifacts stay", async () => {
+  const { artifactUri } = (await store.getRun(runId)).info;
+  const other = await store.createExperiment({ name: "other" });
+  await store.moveRun(runId, other);
+  expect((await store.getRun(runId)).info).toMatchObject({ experimentId: other, artifactUri });
+  await store.deleteExperiment("0");
+  await refused(store.moveRun(runId, "0"), "INVALID_PARAMETER_VALUE");
+});
+
 test("an end time can be cleared", async () => {
   await store.updateRun(runId, { endTime: 5 });
   expect((await store.updateRun(runId, { endTime: null })).endTime).toBeUndefined();

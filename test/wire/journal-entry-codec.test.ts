@@ -29,6 +29,15 @@ describe("a journal line", () => {
     expect(roundTrip(entry)).toEqual(entry);
   });
 
+  test("brings back what a point is about, with any value, and what is to be remembered", () => {
+    const about = { modelId: "m-1", datasetName: "d", datasetDigest: "9" };
+    const metrics = [["loss", "NaN", 1, 2, about] as const, ["acc", 1, 1, 2, { modelId: "m-1" }] as const];
+    const entry = { ...entryOf({ op: "log-batch", runId, metrics }), memo: { scriptStatus: "FAILED", isTaken: true } };
+    expect(roundTrip(entry as JournalEntry)).toEqual(entry);
+    const spelled = entryOf({ op: "log-batch", runId, metrics: [["loss", Number.NaN, 1, 2, about]] });
+    expect(roundTrip(spelled)?.operation).toMatchObject({ metrics: [["loss", "NaN", 1, 2, about]] });
+  });
+
   test("says how far the sources are taken in", () => {
     const entry = entryOf({ op: "log-batch", runId });
     for (const takenIn of [{ logOffset: 5 }, { scraped: [[3, 99] as const, [0, 0] as const] }]) {
