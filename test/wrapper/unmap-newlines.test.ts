@@ -38,10 +38,10 @@ describe("taking back what a pseudo terminal does to line ends", () => {
     let isPaused = true;
     const { push, text } = create(() => isPaused);
     push("50%\r");
-    await new Promise((settle) => setTimeout(settle, 30));
+    await new Promise((settle) => setTimeout(settle, 100));
     expect(text()).toBe("50%");
     isPaused = false;
-    await new Promise((settle) => setTimeout(settle, 30));
+    await new Promise((settle) => setTimeout(settle, 100));
     expect(text()).toBe("50%\r");
   });
 
@@ -50,9 +50,9 @@ describe("taking back what a pseudo terminal does to line ends", () => {
     push("line\r");
     // Done while the loop is blocked, told behind the timers that are due by then: as a read of the terminal is.
     stat("/", () => push("\n"));
-    const end = performance.now() + 10;
+    const end = performance.now() + 50;
     while (performance.now() < end);
-    await new Promise((settle) => setTimeout(settle, 30));
+    await new Promise((settle) => setTimeout(settle, 100));
     expect(text()).toBe("line\n");
   });
 });

@@ -1,5 +1,8 @@
-/** How long a trailing `\r` waits for its `\n`: both come from one write inside the kernel. */
-const pairMs = 3;
+/**
+ * How long a trailing `\r` waits for its `\n`: both come from one write inside the kernel, but a busy machine may take some ms between
+ * handing out the one and the other. Nobody sees the wait: what stands before the `\r` is shown at once.
+ */
+const pairMs = 40;
 const newline = 10;
 const carriageReturn = 13;
 
@@ -42,11 +45,10 @@ export class NewlineUnmapper {
   #waitForPair(): void {
     const pushes = this.#pushes;
     this.#timer = setTimeout(() => {
-      // A loop that comes late to its timers looks at its descriptors only after them.
+      if (this.#isPaused()) return this.#waitForPair();
+      // A loop that comes late to its timers, or was paused until now, looks at its descriptors only after them.
       setImmediate(() => {
-        if (!this.#isReturnHeld || this.#pushes !== pushes) return;
-        if (this.#isPaused()) this.#waitForPair();
-        else this.flush();
+        if (this.#isReturnHeld && this.#pushes === pushes) this.flush();
       });
     }, pairMs);
   }
