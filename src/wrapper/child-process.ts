@@ -76,6 +76,7 @@ export async function startCommand(plan: CommandPlan): Promise<StartedCommand | 
   });
   const capture = new ConsoleCapture(capturePlan, {
     ...(plan.spool !== undefined && { spool: plan.spool }),
+    runId: plan.env["TRACK_RUN_ID"],
     survive: plan.survive,
     pipeFds,
     onCaptureEnd: plan.onCaptureEnd ?? (() => undefined),

@@ -5,7 +5,10 @@ import { metricsOf, waitFor } from "./rig.ts";
 
 const bench = new MatrixBench();
 afterAll(() => bench[Symbol.asyncDispose]());
-beforeEach(() => bench.remove("mlflow.db", "mlruns", "home/.local", "pid", "go", "out", "end"));
+beforeEach(async () => {
+  await bench.idle();
+  bench.remove("mlflow.db", "mlruns", "home/.local", "pid", "go", "out", "end");
+});
 
 /** Speaks before and after the wrapper is killed, which `go` says; 300 lines are more than one read. */
 const command = `echo $$ >$D/pid; echo early; while [ ! -e $D/go ]; do sleep 0.02; done

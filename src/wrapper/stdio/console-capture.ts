@@ -13,6 +13,7 @@ import { handOver, type PassingOptions, StandIn } from "./stand-in.ts";
 export interface ConsoleCaptureOptions {
   /** Where captured bytes are appended; absent: nothing passes through the wrapper. */
   readonly spool?: SpoolPlace;
+  readonly runId: string | undefined;
   /** The output goes on when the wrapper is killed. */
   readonly survive: boolean;
   /** Pipes that the launcher made. */
@@ -104,7 +105,8 @@ export class ConsoleCapture {
   }
 
   #passing(spool: Spool): PassingOptions {
-    return { spool, segmentBytes: this.#options.spool?.segmentBytes ?? 0, leakingFds: this.leakingFds };
+    const { runId, spool: place } = this.#options;
+    return { spool, runId, segmentBytes: place?.segmentBytes ?? 0, leakingFds: this.leakingFds };
   }
 
   #openSpool(): Spool | undefined {

@@ -14,6 +14,8 @@ export interface PassedChannel {
 export interface PassingOptions {
   readonly spool: Spool;
   readonly segmentBytes: number;
+  /** So that the recorder waits for what is still passed on, as for anything else that the command left. */
+  readonly runId: string | undefined;
   /** See `ConsoleCapture.leakingFds`. */
   readonly leakingFds: readonly number[];
 }
@@ -101,7 +103,11 @@ function start(script: string, { pty }: PassedChannel, options: PassingOptions, 
   const nothing = openSync("/dev/null", "r+");
   for (const fd of options.leakingFds) coverFd(stdio, fd, nothing);
   try {
-    const child = spawn("/bin/sh", ["-c", script, ...words], { stdio, detached: true });
+    const env = {
+      PATH: "/usr/local/bin:/usr/bin:/bin",
+      ...(options.runId !== undefined && { TRACK_RUN_ID: options.runId }),
+    };
+    const child = spawn("/bin/sh", ["-c", script, ...words], { stdio, env, detached: true });
     child.on("error", () => undefined);
     return child;
   } finally {

@@ -42,6 +42,11 @@ export class MatrixBench implements AsyncDisposable {
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
+  /** Nothing that an earlier test has started still runs, its recorder among it. */
+  async idle(): Promise<void> {
+    await waitFor(() => processesIn(this.folder).length === 0, { what: "nothing runs any more" });
+  }
+
   get trackingUri(): string {
     return `sqlite:///${this.path("mlflow.db")}`;
   }

@@ -6,7 +6,10 @@ import { MatrixBench } from "./matrix-bench.ts";
 
 const bench = new MatrixBench();
 afterAll(() => bench[Symbol.asyncDispose]());
-beforeEach(() => bench.remove("mlflow.db", "mlruns", "pid", "late", "ready", "children"));
+beforeEach(async () => {
+  await bench.idle();
+  bench.remove("mlflow.db", "mlruns", "pid", "late", "ready", "children");
+});
 
 describe("what outlives the command", () => {
   test("O1, O2, O3, O4 keeps its reader, its place in the artifact, and its life", async () => {

@@ -8,7 +8,10 @@ if (!canMount) process.stderr.write("skipped, since no file system can be mounte
 
 const bench = new MatrixBench();
 afterAll(() => bench[Symbol.asyncDispose]());
-beforeEach(() => bench.remove("mlflow.db", "mlruns", "out", "pid", "ready", "late"));
+beforeEach(async () => {
+  await bench.idle();
+  bench.remove("mlflow.db", "mlruns", "out", "pid", "ready", "late");
+});
 
 describe("what the command sees", () => {
   test.for([
