@@ -37,7 +37,7 @@ echo "\${PIPESTATUS[0]}"`;
 
   test("O6 a daemon in a session of its own survives the end and a kill of the wrapper", async () => {
     const daemon = "setsid sh -c 'echo $$ >$D/pid.part; mv $D/pid.part $D/pid; exec sleep 30' >/dev/null 2>&1 &";
-    const ends = ["exit 3", "sleep 30"];
+    const ends = ["exit 3", "exec sleep 30"];
     for (const end of ends) {
       bench.remove("pid");
       const script = `"$track" sh -c "$inner" & w=$!; until [ -e $D/pid ]; do sleep 0.02; done; ${end === "exit 3" ? "" : "kill -9 $w;"} wait $w; echo $?`;
