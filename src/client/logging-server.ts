@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { messageOf } from "../util/error-code.ts";
+import { listenNow } from "../util/listen-now.ts";
 
 /** `sun_path` ends at 107 bytes; some clients need a little room. */
 const maxPathBytes = 100;
@@ -46,7 +47,7 @@ function bindIn(base: string): LoggingServer {
   let receive = (socket: Socket): void => void early.push(socket);
   const server = createServer({ pauseOnConnect: true }, (socket) => receive(socket));
   server.on("error", () => {});
-  server.listen(path);
+  listenNow(server, { path });
   if (!isSocket(path)) {
     // Empty, and rmSync would want one of the descriptors that may be what is lacking.
     rmdirSync(folder);

@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { randomHex } from "../util/ids.ts";
+import { listenNow } from "../util/listen-now.ts";
 
 const loopback = "127.0.0.1";
 const tokenBytes = 16;
@@ -15,21 +16,19 @@ export interface LoopbackServer {
   close(): void;
 }
 
-/** Binds a free port before the command starts, so that it may connect from its first instruction. Rejects where there is none. */
-export async function bindLoopbackServer(): Promise<LoopbackServer> {
+/**
+ * Binds a free port before the command starts, so that it may connect from its first instruction: at once where this Node allows it.
+ * Throws or rejects where there is none.
+ */
+export function bindLoopbackServer(): LoopbackServer | Promise<LoopbackServer> {
   // Left paused: what a client sent before the recorder is up must still be there for the recorder to read.
   const early: Socket[] = [];
   let receive = (socket: Socket): void => void early.push(socket);
   const server = createServer({ pauseOnConnect: true }, (socket) => receive(socket));
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, loopback, resolve);
-  });
   server.on("error", () => {});
   server.unref();
-  const address = server.address();
-  return {
-    port: typeof address === "object" && address !== null ? address.port : 0,
+  const opened = (): LoopbackServer => ({
+    port: portOf(server),
     token: randomHex(tokenBytes),
     server,
     handTo: (receiver) => {
@@ -40,5 +39,17 @@ export async function bindLoopbackServer(): Promise<LoopbackServer> {
       server.close();
       for (const socket of early.splice(0)) socket.destroy();
     },
-  };
+  });
+  const isPromised = listenNow(server, { host: loopback, port: 0 });
+  if (server.listening) return opened();
+  if (!isPromised) throw new Error(`no port of ${loopback} is to be had`);
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.once("listening", () => resolve(opened()));
+  });
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
 }

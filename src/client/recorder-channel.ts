@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { hasCode } from "../util/error-code.ts";
+import { listenNow } from "../util/listen-now.ts";
 import { openIpc } from "../util/open-ipc.ts";
 import type { RecorderMessage, WrapperMessage } from "../wire/control-messages.ts";
 
@@ -86,7 +87,7 @@ export function meetEarlyRecorder(
     };
     const timer = setTimeout(() => settle(undefined), timeoutMs);
     server.on("error", () => settle(undefined));
-    server.listen(`\0track-${key.name}`);
+    listenNow(server, { path: `\0track-${key.name}` });
     server.unref();
   });
 }

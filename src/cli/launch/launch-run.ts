@@ -67,7 +67,8 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
   };
   const { isDirect, hint } = decideDirect(settings, command);
   if (hint !== undefined) say(hint);
-  const bound = isDirect ? undefined : await openLoopback(settings, say);
+  const opening = openLoopback(settings, isDirect, say);
+  const bound = opening instanceof Promise ? await opening : opening;
   const { header, journal, logging, loopback } = prepare(context, { ...request, isDirect }, say, bound);
   journalFolder = journal?.folder;
   if (journal !== undefined && preflight.fault !== undefined) say(faultLine(preflight, preflight.fault));
@@ -107,9 +108,7 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
     ...(settings.timeoutMs !== undefined && { timeoutMs: settings.timeoutMs }),
     graceMs: settings.graceMs,
     syncTimeoutMs: settings.syncTimeoutMs,
-    say: (text) => {
-      if (!isToldAlready(text, preflight, settings)) say(text);
-    },
+    say: (text) => void (isToldAlready(text, preflight, settings) || say(text)),
     showProgress: !settings.quiet && context.io.isErrTerminal,
   }).catch(discard);
   tellEnd(context, { settings, header, result, say, isRecorded: journal !== undefined });
@@ -279,14 +278,21 @@ function openSocket(env: Environment, settings: RunSettings, say: Say): LoggingS
 }
 
 /** Without it the command's MLflow clients go to the store themselves, as they do where that is a server. */
-async function openLoopback(settings: RunSettings, say: Say): Promise<LoopbackServer | undefined> {
-  if (isServerUri(settings.trackingUri)) return undefined;
-  try {
-    return await bindLoopbackServer();
-  } catch (error) {
+function openLoopback(
+  settings: RunSettings,
+  isDirect: boolean,
+  say: Say,
+): LoopbackServer | Promise<LoopbackServer | undefined> | undefined {
+  if (isDirect || isServerUri(settings.trackingUri)) return undefined;
+  const without = (error: unknown): undefined => {
     if (settings.strict) throw refusedStart(`MLflow clients cannot be served: ${messageOf(error)}`);
     say(`MLflow clients of the command are on their own, no port could be had: ${messageOf(error)}`);
-    return undefined;
+  };
+  try {
+    const opened = bindLoopbackServer();
+    return opened instanceof Promise ? opened.catch(without) : opened;
+  } catch (error) {
+    return without(error);
   }
 }
 
