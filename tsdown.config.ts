@@ -9,7 +9,7 @@ const lazyBuiltins = {
   name: "lazy-builtins",
   renderChunk: (code: string): string =>
     code.replaceAll(
-      /^import (?:(\w+)(?:, )?)?(?:\* as (\w+)|\{([^}]*)\})? ?from "(node:[\w/]+)";$/gmu,
+      /^import (?:([\w$]+)(?:, )?)?(?:\* as ([\w$]+)|\{([^}]*)\})? ?from "(node:[\w/]+)";$/gmu,
       (_, whole: string | undefined, star: string | undefined, names: string | undefined, module: string) => {
         const targets = [whole, star, names === undefined ? undefined : `{${names.replaceAll(" as ", ": ")}}`];
         return (
