@@ -1,7 +1,7 @@
 import { type Context, createContext } from "./cli/context.ts";
 import { dispatch } from "./cli/dispatch.ts";
 import { oneLine, OutputClosedError } from "./cli/io.ts";
-import { TrackError } from "./errors.ts";
+import { TrackError, UsageError } from "./errors.ts";
 
 /** `track` with these arguments; resolves to the exit code, never rejects: whatever is thrown is told on stderr here. */
 export async function main(argv: readonly string[], context: Context = createContext()): Promise<number> {
@@ -10,7 +10,17 @@ export async function main(argv: readonly string[], context: Context = createCon
   } catch (error) {
     if (error instanceof OutputClosedError) return 0;
     tell(context, error);
+    // What a shell evaluates: so its `set -e` sees it.
+    if (argv[0] === "start") tryOut(context, "false\n");
     return exitCodeOf(error, argv);
+  }
+}
+
+function tryOut(context: Context, text: string): void {
+  try {
+    context.io.out(text);
+  } catch {
+    // Nobody evaluates it.
   }
 }
 
@@ -31,6 +41,8 @@ function stackOf(error: Error): string {
 /** `run` and `resume` answer 125 as long as the command was not started, as `env` and `timeout` do. */
 function exitCodeOf(error: unknown, argv: readonly string[]): number {
   const own = error instanceof TrackError ? error.exitCode : 1;
+  // What is found before a start of either kind is worded once, with the exit code of `run`.
+  if (argv[0] === "start" && own === 125) return error instanceof UsageError ? 2 : 1;
   const isWrapping = argv[0] === "run" || argv[0] === "resume";
   return isWrapping && own <= 2 ? 125 : own;
 }

@@ -54,7 +54,8 @@ export class RunWriterTarget implements LogTarget {
       case "bad":
         return { ok: false, message: request.message };
       case "get":
-        return { ok: false, message: '"get" asks a socket, not a store' };
+      case "end":
+        return { ok: false, message: `"${request.kind}" asks a socket, not a store` };
       case "flush":
         await this.#writeMetrics();
         return { ok: true };

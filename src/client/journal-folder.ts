@@ -1,8 +1,9 @@
-import { appendFileSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { hasCode, messageOf } from "../util/error-code.ts";
 import { makeFolders } from "../util/make-folders.ts";
 import { randomHex } from "../util/ids.ts";
+import { writePrivate } from "../util/write-private.ts";
 import { journalFiles, type JournalHeader } from "../wire/journal-header.ts";
 
 /** Places for journals, best first (records.md). All absolute. */
@@ -63,12 +64,4 @@ function makeFolder(root: string, name: string): string {
     mkdirSync(other, { mode: 0o700 });
     return other;
   }
-}
-
-/** Writes a small file of a journal folder whole or not at all, 0600. Throws on failure. */
-export function writePrivate(folder: string, name: string, text: string): void {
-  const path = join(folder, name);
-  const temporary = `${path}.${process.pid}.tmp`;
-  writeFileSync(temporary, text, { mode: 0o600 });
-  renameSync(temporary, path);
 }

@@ -11,3 +11,8 @@ export function isRunStatus(text: string): text is RunStatus {
 export function isTerminalStatus(status: RunStatus): boolean {
   return status !== "RUNNING" && status !== "SCHEDULED";
 }
+
+/** What a run can be ended with. */
+export type EndedStatus = Extract<RunStatus, "FINISHED" | "FAILED" | "KILLED">;
+
+export const endedStatuses: readonly EndedStatus[] = ["FINISHED", "FAILED", "KILLED"];

@@ -6,7 +6,7 @@ import { BadLineError } from "./bad-line.ts";
 import type { AppendFileHandler } from "./intake-handler.ts";
 import { lineFaultError } from "./line-fault.ts";
 import { type LineFault, LineSplitter } from "./line-splitter.ts";
-import { parseFileLine } from "./file-line.ts";
+import { parseFileLine, parseShellPid } from "./file-line.ts";
 
 /** A watch tells at once where the file system can; this is for where it cannot. */
 const pollMs = 1000;
@@ -164,6 +164,8 @@ export class AppendFileReader {
   /** A line that fails stays a line that failed: the rest of the file is read all the same. */
   #takeLine(line: string | LineFault): Promise<void> | undefined {
     try {
+      const shellPid = typeof line === "string" ? parseShellPid(line) : undefined;
+      if (shellPid !== undefined) return void this.#handler.shellPid?.(shellPid);
       const record = typeof line === "string" ? parseFileLine(line) : throwFault(line);
       if (record === undefined) return undefined;
       return this.#handler

@@ -1,4 +1,5 @@
 import type { LogRecord } from "../entities/log-record.ts";
+import type { EndRequest } from "../wire/end-request.ts";
 
 /** Who said a record. `offset`: how far the append file is taken in once this record is, in bytes. */
 export type RecordSource =
@@ -40,10 +41,14 @@ export interface IntakeHandler extends RecordHandler {
   flush(level: FlushLevel): Promise<void>;
   /** The run in MLflow's REST shape; without id, the wrapper's own. */
   getRun(runId?: string): unknown;
+  /** `track end` of a shell's run; resolves to a summary once all is stored. A `StoreError` refuses it. */
+  end?(request: EndRequest): Promise<unknown>;
 }
 
 /** What the append file needs besides. */
 export interface AppendFileHandler extends RecordHandler {
   /** How far the file is taken in once what was handed over before is, in bytes; before `batchEnd`. */
   fileOffset(offset: number): void;
+  /** The shell that the run belongs to has said its pid. */
+  shellPid?(pid: number): void;
 }

@@ -133,6 +133,9 @@ export class LogConnection {
       case "get":
         this.#answerLater(request.id, this.#get(request));
         break;
+      case "end":
+        this.#answerLater(request.id, this.#endRun(request));
+        break;
       case "bad":
         if (request.id === undefined || request.id === "null") {
           this.#options.handler.reportBad(request.reason, request.message);
@@ -189,6 +192,12 @@ export class LogConnection {
 
   async #get({ runId }: IntakeRequest & { readonly kind: "get" }): Promise<string> {
     return `,"run":${JSON.stringify(await this.#options.handler.getRun(runId))}`;
+  }
+
+  async #endRun({ request }: IntakeRequest & { readonly kind: "end" }): Promise<string> {
+    const { handler } = this.#options;
+    if (handler.end === undefined) throw new StoreError("INVALID_STATE", "this run ends with its command");
+    return `,"summary":${JSON.stringify(await handler.end(request))}`;
   }
 
   /** Whatever goes wrong with one line stays with that line: recording never hurts the program that speaks. */

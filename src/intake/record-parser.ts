@@ -2,6 +2,7 @@ import type { LogArtifactRecord, LogBatchRecord, LogRecord, LogTextRecord } from
 import type { ErrorCode } from "../errors.ts";
 import { BadLineError, excerpt } from "./bad-line.ts";
 import type { BadLineKind, FlushLevel } from "./intake-handler.ts";
+import { type EndRequest, parseEndRequest } from "../wire/end-request.ts";
 import { parseKeepingNumberText } from "./json-source.ts";
 import {
   badValue,
@@ -24,6 +25,7 @@ export type IntakeRequest =
   | { readonly kind: "record"; readonly record: LogRecord; readonly id: RequestId | undefined }
   | { readonly kind: "flush"; readonly level: FlushLevel; readonly id: RequestId | undefined }
   | { readonly kind: "get"; readonly runId: string | undefined; readonly id: RequestId | undefined }
+  | { readonly kind: "end"; readonly request: EndRequest; readonly id: RequestId | undefined }
   | BadRequest;
 
 export interface BadRequest {
@@ -43,6 +45,7 @@ const sorts = {
   text: ["text", "artifact_file", "run_id", "id"],
   flush: ["flush", "id"],
   get: ["get", "run_id", "id"],
+  end: ["end", "id"],
 } as const;
 const knownFields = new Set<string>(Object.values(sorts).flat());
 
@@ -107,6 +110,12 @@ function readRequest(line: Line, text: string, id: RequestId | undefined): Intak
     checkFields(line, "get");
     if (line["get"] !== "run") throw badValue(`"get" must be "run", not ${excerpt(textOf(line["get"]))}`);
     return { kind: "get", runId: isGiven(line["run_id"]) ? checkRunIdField(line["run_id"]) : undefined, id };
+  }
+  if (line["end"] !== undefined) {
+    checkFields(line, "end");
+    const request = parseEndRequest(line["end"]);
+    if (request === undefined) throw badValue(`"end" is not understood: ${excerpt(textOf(line["end"]))}`);
+    return { kind: "end", request, id };
   }
   return { kind: "record", record: readBatch(line, text), id };
 }

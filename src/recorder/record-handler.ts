@@ -1,3 +1,4 @@
+import type { EndRequest } from "../wire/end-request.ts";
 import type { LogRecord } from "../entities/log-record.ts";
 import type {
   AppendFileHandler,
@@ -6,8 +7,16 @@ import type {
   IntakeHandler,
   RecordSource,
 } from "../intake/intake-handler.ts";
+import { StoreError } from "../errors.ts";
 import type { ArtifactIntake } from "./artifact-intake.ts";
 import type { LiveRun } from "./live-run.ts";
+
+/** What the shell that a run belongs to has to say of itself. */
+export interface ShellVoice {
+  hearPid(pid: number): void;
+  /** Resolves to a summary once all is stored. */
+  end(request: EndRequest): Promise<unknown>;
+}
 
 export interface RecordHandlerOptions {
   readonly live: LiveRun;
@@ -18,6 +27,8 @@ export interface RecordHandlerOptions {
   warn(kind: string, text: string): void;
   /** How far the append file is taken in, in bytes. */
   onOffset(offset: number): void;
+  /** Where the run belongs to a shell. */
+  readonly shell?: ShellVoice | undefined;
   /** After each chunk of records. */
   onBatch(): void;
 }
@@ -60,6 +71,17 @@ export class RecordHandler implements IntakeHandler, AppendFileHandler {
 
   getRun(runId?: string): unknown {
     return this.#options.getRun(runId);
+  }
+
+  shellPid(pid: number): void {
+    this.#options.shell?.hearPid(pid);
+  }
+
+  async end(request: EndRequest): Promise<unknown> {
+    const { shell } = this.#options;
+    if (shell === undefined) throw new StoreError("INVALID_STATE", "this run ends with its command");
+    this.batchEnd();
+    return await shell.end(request);
   }
 
   reportBad(kind: BadLineKind, message: string): void {

@@ -3,14 +3,15 @@ import { Server, Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { hasCode } from "../util/error-code.ts";
 import { isProcessAlive, readPlace } from "../util/proc.ts";
-import type { OutcomeRecord, RecorderMessage, WrapperMessage } from "../wire/control-messages.ts";
+import type { RecorderMessage, WrapperMessage } from "../wire/control-messages.ts";
 import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
 import { failOnPurpose } from "../util/test-fault.ts";
 import { findDeadJournals } from "./dead-journals.ts";
-import type { MissingOutcome } from "../wire/final-status.ts";
+import type { AttemptEnd } from "../wire/final-status.ts";
 import { Endpoint } from "./endpoint/endpoint.ts";
 import { findRunProcesses } from "./run-processes.ts";
 import { RunSession } from "./run-session.ts";
+import { ShellLife } from "./shell-life.ts";
 
 export interface RecorderOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -38,6 +39,9 @@ export class Recorder {
   #isEnding = false;
   #repaired: Promise<void> | undefined;
   #isWrapperGone = false;
+  /** Of a run that belongs to a shell. */
+  #shell: ShellLife | undefined;
+  #isDetached = false;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -51,7 +55,7 @@ export class Recorder {
         this.#session ??= this.#open(message, handle instanceof Server ? handle : undefined);
         return;
       case "endpoint":
-        if (handle instanceof Server) this.#serveEndpoint(handle, message.token);
+        this.#serveEndpoint(handle, message.token);
         return;
       case "connection":
         if (handle instanceof Socket) void this.#session?.then((session) => this.#accept(session, handle, message.to));
@@ -61,6 +65,9 @@ export class Recorder {
         this.#command = message.command;
         void this.#session?.then((session) => session.commandStarted(message.command, message.console, message.runId));
         return;
+      case "detach":
+        void this.#session?.then((session) => this.#detach(session, message.runId));
+        return;
       case "outcome":
         this.#endOnce(() => this.#end(message.outcome));
     }
@@ -69,6 +76,8 @@ export class Recorder {
   /** The control channel ended. Without an outcome the wrapper was killed: the command meets the same fate. */
   wrapperGone(): void {
     this.#isWrapperGone = true;
+    // What has started us for a shell was meant to leave.
+    if (this.#isDetached) return;
     if (this.#session === undefined) this.#options.leave(0);
     this.#endOnce(() => this.#endWithoutWrapper());
   }
@@ -90,12 +99,17 @@ export class Recorder {
 
   async #open(hello: Hello, server: Server | undefined): Promise<RunSession> {
     this.#hello = hello;
+    if (hello.kind === "shell") this.#shell = this.#createShellLife(hello.journalFolder);
     const { tell, env } = this.#options;
     for (let tries = 0; tries < claimTries; tries += 1) {
       const session = await RunSession.open({
         folder: hello.journalFolder,
         env,
-        onNotice: (text) => tell({ type: "notice", text }),
+        onNotice: (text) => {
+          tell({ type: "notice", text });
+          if (this.#isDetached) this.#shell?.note(text);
+        },
+        shell: this.#shell,
         onRunId: (runId) => tell({ type: "run-id", runId }),
         now: Date.now,
       });
@@ -113,8 +127,29 @@ export class Recorder {
     return this.#options.leave(1);
   }
 
+  #createShellLife(folder: string): ShellLife {
+    return new ShellLife({
+      folder,
+      onShell: (shell) => {
+        const session = this.#opened;
+        session?.commandStarted(shell, { kind: "none" }, session.recording.childRunId);
+      },
+      onEnd: (end) => this.#endOnce(() => this.#end(end)),
+      now: Date.now,
+    });
+  }
+
+  /** From here on the shell decides how long this process lives. */
+  #detach(session: RunSession, runId: string): void {
+    session.recording.childRunId = runId;
+    this.#isDetached = true;
+    this.#shell?.begin(runId);
+    this.#options.tell({ type: "detached" });
+  }
+
   /** Connections come as soon as the server is here, the session may take a moment longer. */
-  #serveEndpoint(server: Server, token: string): void {
+  #serveEndpoint(server: Server | Socket | undefined, token: string): void {
+    if (!(server instanceof Server)) return;
     server.on("error", () => {});
     server.on("connection", (socket) => void this.#session?.then((session) => session.acceptClient(socket)));
     void this.#session?.then((session) => {
@@ -141,11 +176,11 @@ export class Recorder {
     const command =
       this.#command ?? session.command ?? (this.#readFile(journalFiles.command) as ProcessIdentity | undefined);
     if (command !== undefined) await untilGone(command, survive);
-    const outcome = this.#readFile(journalFiles.outcome) as OutcomeRecord | undefined;
+    const outcome = this.#readFile(journalFiles.outcome) as AttemptEnd | undefined;
     await this.#end(outcome ?? (survive ? { missing: "lost", isScriptStatusKept: true } : { missing: "killed" }));
   }
 
-  async #end(end: OutcomeRecord | MissingOutcome): Promise<void> {
+  async #end(end: AttemptEnd): Promise<void> {
     const session = await this.#sessionOrLeave();
     await session.end(end);
     if (session.hasOpenRuns && this.#leftovers(session).length === 0) session.endOpenRuns(end);
@@ -162,6 +197,7 @@ export class Recorder {
       await session.recording.settle(leftoverPollMs);
     }
     if (!this.#isWrapperGone) this.#options.tell({ type: "done", summary: await session.summary(end) });
+    this.#shell?.answer(await session.summary(end));
     await this.#stayForLeftovers(session);
     session.endOpenRuns(end);
     await session.close();
@@ -183,8 +219,12 @@ export class Recorder {
       () => true,
     );
     while (!(await Promise.race([done, sleep(progressMs).then(() => false)]))) {
-      if (this.#isWrapperGone && this.#leftovers(session).length === 0) return;
+      if (!this.#isWaitedFor && this.#leftovers(session).length === 0) return;
     }
+  }
+
+  get #isWaitedFor(): boolean {
+    return !this.#isWrapperGone || this.#shell?.isWaitedFor === true;
   }
 
   async #stayForLeftovers(session: RunSession): Promise<void> {
@@ -198,7 +238,10 @@ export class Recorder {
   }
 
   #leftovers(session: RunSession): readonly ProcessIdentity[] {
-    return findRunProcesses(session.recording.childRunId, new Set([process.pid, session.recording.header.wrapper.pid]));
+    return findRunProcesses(
+      session.recording.childRunId,
+      new Set([process.pid, session.recording.header.wrapper.pid, ...(this.#shell?.askerPids ?? [])]),
+    );
   }
 
   async #sessionOrLeave(): Promise<RunSession> {

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import type { ConsoleSource, OutcomeRecord } from "../wire/control-messages.ts";
+import type { ConsoleSource } from "../wire/control-messages.ts";
+import type { AttemptEnd } from "../wire/final-status.ts";
 import { journalFiles, type JournalHeader, type Place } from "../wire/journal-header.ts";
 import { type FoundJournal, findDeadJournals, readJson } from "./dead-journals.ts";
 import { RunSession } from "./run-session.ts";
@@ -28,7 +29,7 @@ export async function repairJournals(options: RepairOptions): Promise<number> {
     if (options.isForOthers?.(journal.header) === true) continue;
     const leftMs = deadline - options.now();
     if (leftMs <= 0) break;
-    if (await finishJournal(journal, options, leftMs)) finished += 1;
+    if (await repairJournal(journal, options, leftMs)) finished += 1;
   }
   return finished;
 }
@@ -39,9 +40,10 @@ interface StartedCommand {
   readonly runId?: string;
 }
 
-async function finishJournal(
+/** Finishes one journal within `leftMs`; false where another process has it, or not all could be stored. */
+export async function repairJournal(
   { folder, header }: FoundJournal,
-  options: RepairOptions,
+  options: Pick<RepairOptions, "env" | "onNotice" | "now">,
   leftMs: number,
 ): Promise<boolean> {
   const session = await RunSession.open({
@@ -59,7 +61,7 @@ async function finishJournal(
   const command = readJson(join(folder, journalFiles.command)) as StartedCommand | undefined;
   if (command?.console !== undefined) session.useConsole(command.console);
   if (command?.runId !== undefined) recording.childRunId = command.runId;
-  const outcome = readJson(join(folder, journalFiles.outcome)) as OutcomeRecord | undefined;
+  const outcome = readJson(join(folder, journalFiles.outcome)) as AttemptEnd | undefined;
   const end = outcome ?? { missing: "lost" as const, isScriptStatusKept: header.survive };
   if (recording.isEnded) await session.takeIn();
   else await session.end(end);

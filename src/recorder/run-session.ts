@@ -8,21 +8,23 @@ import { AppendFileReader } from "../intake/append-file.ts";
 import { LogSocketServer } from "../intake/log-socket.ts";
 import { SystemMetricsMonitor } from "../system-metrics/system-metrics-monitor.ts";
 import { readStartTicks } from "../util/proc.ts";
-import type { ConsoleSource, OutcomeRecord, RunSummary } from "../wire/control-messages.ts";
+import type { ConsoleSource, RunSummary } from "../wire/control-messages.ts";
 import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
 import { ArtifactIntake } from "./artifact-intake.ts";
 import { ConsoleRecorder, hasMoreOutput, takeMaskedPart } from "./console-recorder.ts";
 import type { Endpoint } from "./endpoint/endpoint.ts";
 import { describeRun } from "./describe-run.ts";
-import { finalStatus, type MissingOutcome } from "../wire/final-status.ts";
+import { type AttemptEnd, finalStatus } from "../wire/final-status.ts";
 import type { OutputEnd } from "./output-files.ts";
 import { openReadAlong, type ReadAlong } from "./read-along.ts";
 import { Recording, type RecordingOptions } from "./recording.ts";
-import { RecordHandler } from "./record-handler.ts";
+import { RecordHandler, type ShellVoice } from "./record-handler.ts";
 
 export interface RunSessionOptions extends RecordingOptions {
   /** While this run is only finished by a later command: nothing is sampled or described any more. */
   readonly isRepair?: boolean;
+  /** Of a run that belongs to a shell. */
+  readonly shell?: ShellVoice | undefined;
 }
 
 const heartbeatMs = 30_000;
@@ -128,7 +130,7 @@ export class RunSession {
   }
 
   /** Takes in what is still on its way and writes how the attempt ended; the last thing written is the final status. */
-  async end(end: OutcomeRecord | MissingOutcome): Promise<void> {
+  async end(end: AttemptEnd): Promise<void> {
     clearInterval(this.#heartbeat);
     clearTimeout(this.#processTimer);
     const stopped = this.#monitor?.stop();
@@ -205,7 +207,7 @@ export class RunSession {
     return hasMoreOutput(this.#consoleEnds);
   }
 
-  async summary(end: OutcomeRecord | MissingOutcome): Promise<RunSummary> {
+  async summary(end: AttemptEnd): Promise<RunSummary> {
     const { recording } = this;
     const { run, experimentName } = await recording.view.stored();
     const status: RunStatus = run?.info.status ?? finalStatus(end).status;
@@ -241,19 +243,19 @@ export class RunSession {
   }
 
   /** Nobody is left who could end them: they end as the command did. */
-  endOpenRuns(end: OutcomeRecord | MissingOutcome): void {
+  endOpenRuns(end: AttemptEnd): void {
     const { status } = finalStatus(end);
     for (const runId of this.recording.openRuns.running) {
       this.recording.live.write({ op: "update-run", runId, status, endTime: this.#endTimeOf(end) });
     }
   }
 
-  #endTimeOf(end: OutcomeRecord | MissingOutcome): number {
+  #endTimeOf(end: AttemptEnd): number {
     if ("endTime" in end) return end.endTime;
     return end.missing === "lost" ? this.recording.lastSaidAt : this.#options.now();
   }
 
-  #writeEnd(end: OutcomeRecord | MissingOutcome): void {
+  #writeEnd(end: AttemptEnd): void {
     const { live, memo } = this.recording;
     const final = finalStatus(end);
     const said = memo.scriptStatus ?? "RUNNING";
@@ -293,6 +295,7 @@ export class RunSession {
       getRun: (runId) => recording.view.toJson(runId),
       warn: (kind, text) => recording.notice(kind, text),
       onOffset: (offset) => (this.#logOffset = offset),
+      shell: this.#options.shell,
       onBatch: () => this.#slowDown(),
     });
   }

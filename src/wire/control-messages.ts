@@ -1,5 +1,5 @@
 import type { ProcessOutcome } from "../entities/process-outcome.ts";
-import type { RunStatus } from "../entities/run-status.ts";
+import type { EndedStatus, RunStatus } from "../entities/run-status.ts";
 import type { ProcessIdentity } from "./journal-header.ts";
 
 /** What the wrapper reads along while the command runs. */
@@ -10,12 +10,21 @@ export type ConsoleSource =
   | { readonly kind: "files"; readonly files: readonly { readonly path: string; readonly offset: number }[] }
   | { readonly kind: "none"; readonly reason?: string };
 
+/** Whose life the run shares: a command that a wrapper stands for, or a shell that only says its pid. */
+export type RecorderKind = "command" | "shell";
+
 /** From the wrapper to the recorder, over Node's own IPC channel. Its end without an outcome means that the wrapper died. */
 export type WrapperMessage =
   /** Only to a recorder that the launcher has started, before anything else: the environment that the caller gave. */
   | { readonly type: "environment"; readonly env: Readonly<Record<string, string>> }
   /** The first message; the listening Unix server comes with it as its handle. */
-  | { readonly type: "hello"; readonly journalFolder: string; readonly socketPath: string; readonly verbose: boolean }
+  | {
+      readonly type: "hello";
+      readonly kind: RecorderKind;
+      readonly journalFolder: string;
+      readonly socketPath: string;
+      readonly verbose: boolean;
+    }
   /** Behind the hello: the listening loopback server comes as its handle. Nobody is served who does not know the token. */
   | { readonly type: "endpoint"; readonly token: string }
   /** A connection that the wrapper's copy of a server accepted; the socket comes as its handle. */
@@ -27,7 +36,9 @@ export type WrapperMessage =
       readonly console: ConsoleSource;
       readonly runId: string;
     }
-  | { readonly type: "outcome"; readonly outcome: OutcomeRecord };
+  | { readonly type: "outcome"; readonly outcome: OutcomeRecord }
+  /** Only of a shell's run, behind all that is handed over: whoever started the recorder leaves now. `runId`: as exported. */
+  | { readonly type: "detach"; readonly runId: string };
 
 /** Also the content of the journal's `outcome.json`. */
 export interface OutcomeRecord {
@@ -38,6 +49,15 @@ export interface OutcomeRecord {
   readonly timedOut: boolean;
   /** Kernel's count of OOM kills in the command's cgroup went up while it ran. */
   readonly oomKilled: boolean;
+}
+
+/** The run's shell has said how it ended; the content of `outcome.json` then. */
+export interface ChosenStatus {
+  readonly status: EndedStatus;
+  /** A terminal status that the script set by its own MLflow client stays. */
+  readonly isScriptStatusKept: boolean;
+  /** ms since the epoch. */
+  readonly endTime: number;
 }
 
 export interface RunSummary {
@@ -60,6 +80,8 @@ export interface RunSummary {
 export type RecorderMessage =
   /** The journal is claimed and the socket is served. */
   | { readonly type: "ready" }
+  /** Answer to `detach`: everything has arrived. */
+  | { readonly type: "detached" }
   /** A connection has been taken over, in the order of their handing over. */
   | { readonly type: "accepted" }
   /** The tracking server has made the run, under this id. */

@@ -2,7 +2,7 @@ import type { EndReason, ProcessOutcome } from "../entities/process-outcome.ts";
 import type { RunStatus } from "../entities/run-status.ts";
 import { trackTags } from "../entities/tag-keys.ts";
 import type { Tag } from "../entities/tag.ts";
-import type { OutcomeRecord } from "./control-messages.ts";
+import type { ChosenStatus, OutcomeRecord } from "./control-messages.ts";
 
 /** How an attempt ended, as it is written at its end (cli.md, "Status from the outcome"). */
 export interface FinalStatus {
@@ -14,6 +14,9 @@ export interface FinalStatus {
 
 /** What is known when the wrapper is gone: `killed` when its recorder saw it die, `lost` when nobody did. */
 export type MissingOutcome = { readonly missing: "killed" | "lost"; readonly isScriptStatusKept?: boolean };
+
+/** All that an attempt can end by. */
+export type AttemptEnd = OutcomeRecord | ChosenStatus | MissingOutcome;
 
 /** Exit codes by which a shell says that its command died of HUP, INT, QUIT, KILL or TERM. */
 const shellSignalCodes = new Map([
@@ -46,8 +49,9 @@ const reasons: Readonly<Record<string, EndReason>> = {
   SIGPIPE: "pipe",
 };
 
-export function finalStatus(end: OutcomeRecord | MissingOutcome): FinalStatus {
+export function finalStatus(end: AttemptEnd): FinalStatus {
   if ("missing" in end) return final("KILLED", { endReason: end.missing }, end.isScriptStatusKept === true);
+  if ("status" in end) return final(end.status, {}, end.isScriptStatusKept);
   const { outcome } = end;
   const found = ofOutcome(outcome, end.oomKilled);
   if (!end.timedOut) return found;

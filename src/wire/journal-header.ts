@@ -37,6 +37,10 @@ export interface JournalHeader {
   /** A tracking server gives the run another id: `run-ids.json`. */
   readonly runId: string;
   readonly attempt: number;
+  /** The run belongs to a shell (`track start`); absent: to a command. */
+  readonly kind?: "shell";
+  /** The journal of the run that a shell's run was started in. */
+  readonly outerJournal?: string;
   /** `true`: the run exists and is continued; `false`: it is created. */
   readonly isResumed: boolean;
   readonly createId: string;
@@ -105,6 +109,8 @@ export const journalFiles = {
   cursor: "cursor.json",
   /** JSON object: ids that the journal uses, and those that the tracking server gave instead. */
   runIds: "run-ids.json",
+  /** JSON lines, process identities: shells within this run that have ended a run of their own. */
+  endedShells: "ended-shells",
   spool: "spool",
   /** The console log while it grows, secrets masked; a later recorder begins it anew. */
   consolePart: "spool/console.part",

@@ -1,4 +1,3 @@
-import { writePrivate } from "../client/journal-folder.ts";
 import type { LoggingServer } from "../client/logging-server.ts";
 import type { LoopbackServer } from "../client/loopback-server.ts";
 import { RecorderProcess } from "../client/recorder-process.ts";
@@ -6,7 +5,9 @@ import type { ProcessOutcome } from "../entities/process-outcome.ts";
 import type { RunStatus } from "../entities/run-status.ts";
 import type { CaptureMode } from "../settings/run-options.ts";
 import { messageOf } from "../util/error-code.ts";
-import { readLink, readStartTicks } from "../util/proc.ts";
+import { describeDescriptors } from "../util/describe-descriptors.ts";
+import { readStartTicks } from "../util/proc.ts";
+import { writePrivate } from "../util/write-private.ts";
 import { armFaults, failOnPurpose } from "../util/test-fault.ts";
 import type { OutcomeRecord, RecorderMessage, RunSummary } from "../wire/control-messages.ts";
 import { consoleSegmentBytes } from "../wire/console-segments.ts";
@@ -195,7 +196,7 @@ class CommandRun {
     const { journalFolder, logging, loopback, notes, recorderEnv = notes.environment } = this.#request;
     if (journalFolder === undefined) return;
     const recorder = new RecorderProcess({
-      hello: { type: "hello", journalFolder, socketPath: logging?.path ?? "", verbose: false },
+      hello: { type: "hello", kind: "command", journalFolder, socketPath: logging?.path ?? "", verbose: false },
       ...(logging !== undefined && { server: logging.server }),
       ...(loopback !== undefined && { endpoint: { server: loopback.server, token: loopback.token } }),
       env: recorderEnv,
@@ -295,12 +296,4 @@ class CommandRun {
       },
     };
   }
-}
-
-/** With their link texts, so that the recorder closes the very same things and nothing of its own. */
-function describeDescriptors(fds: readonly number[]): readonly (readonly [number, string])[] {
-  return fds.flatMap((fd) => {
-    const link = readLink(`/proc/self/fd/${fd}`);
-    return link === undefined ? [] : [[fd, link] as const];
-  });
 }

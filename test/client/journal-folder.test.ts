@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createJournalFolder, journalRoots, writePrivate } from "../../src/client/journal-folder.ts";
+import { createJournalFolder, journalRoots } from "../../src/client/journal-folder.ts";
+import { writePrivate } from "../../src/util/write-private.ts";
 import type { JournalHeader } from "../../src/wire/journal-header.ts";
 
 let root = "";

@@ -1,14 +1,16 @@
-import type { RunStatus } from "../../entities/run-status.ts";
-
-/** Statuses that a run can be given by hand. */
-export type EndStatus = Extract<RunStatus, "FINISHED" | "FAILED" | "KILLED">;
-
-export const endStatuses: readonly EndStatus[] = ["FINISHED", "FAILED", "KILLED"];
+import type { EndedStatus } from "../../entities/run-status.ts";
+import type { ShellSyntax } from "../launch/shell-text.ts";
 
 export interface EndOptions {
-  readonly status?: EndStatus;
+  readonly status?: EndedStatus;
   /** The status is the one that a command with this exit code gets. */
   readonly exitCode?: number;
+  /** How long a shell's run may be waited for until it is stored, ms. */
+  readonly syncTimeoutMs?: number;
+  /** Print what puts the shell's variables back. */
+  readonly printEnv?: boolean;
+  readonly shell?: ShellSyntax;
+  readonly quiet?: boolean;
   readonly json?: boolean;
   readonly trackingUri?: string;
 }

@@ -21,7 +21,7 @@ import { becomeCommand } from "../../wrapper/become-command.ts";
 import { type LaunchNotes, readLaunchNotes } from "../../wrapper/launch-notes.ts";
 import type { Context } from "../context.ts";
 import { journalPlaces } from "../launch/journal-places.ts";
-import { type LaunchServer, launchRun } from "../launch/launch-run.ts";
+import { type LaunchRequest, type LaunchServer, launchRun } from "../launch/launch-run.ts";
 import { preflight, type Preflight, serverWaitMs } from "../launch/preflight.ts";
 import { preflightNow } from "../launch/preflight-now.ts";
 import type { PreparedSources, prepareSources } from "../launch/prepare-sources.ts";
@@ -35,6 +35,7 @@ export async function run(context: Context, options: RunOptions, command: readon
 export interface RunRequest {
   readonly options: RunOptions;
   readonly command: readonly string[];
+  readonly kind?: "shell";
   /** Absent: here, even if this folder has been deleted. */
   readonly cwd?: string;
   /** The run of `options.runId`, where it has been looked up already. */
@@ -51,7 +52,7 @@ export async function runIn(context: Context, request: RunRequest): Promise<numb
   }
   const notes = readLaunchNotes(context.env);
   try {
-    return await launch(context, request, notes);
+    return await launchRun(context, await planLaunch(context, request, notes));
   } catch (error) {
     const { strict = context.config?.options.strict } = request.options;
     if (error instanceof TrackError || strict === true) throw error;
@@ -63,7 +64,8 @@ export async function runIn(context: Context, request: RunRequest): Promise<numb
   }
 }
 
-async function launch(context: Context, request: RunRequest, notes: LaunchNotes): Promise<number> {
+/** Merges the settings and looks for mistakes; throws for those (exit code 125). Nothing is written yet. */
+export async function planLaunch(context: Context, request: RunRequest, notes: LaunchNotes): Promise<LaunchRequest> {
   const { options: typed, command, cwd, known } = request;
   const here = currentFolder(context, notes.environment);
   const options = await withFiles(context, typed, notes.environment);
@@ -89,10 +91,11 @@ async function launch(context: Context, request: RunRequest, notes: LaunchNotes)
   };
   const found = preflightNow(asked) ?? (await preflight(asked));
   if (!request.force) refuseLiveRun(found, journalRoots(journalPlaces(settings.trackingUri, notes.environment)));
-  return await launchRun(context, {
+  return {
     settings,
     preflight: found,
     command,
+    ...(request.kind !== undefined && { kind: request.kind }),
     cwd: cwd ?? here,
     isElsewhere: cwd !== undefined,
     notes,
@@ -103,7 +106,7 @@ async function launch(context: Context, request: RunRequest, notes: LaunchNotes)
     ...(server !== undefined && {
       server: { ...server, runIdWaitMs: Math.max(0, serverWaitMs - (monotonicMs() - begunAt)) },
     }),
-  });
+  };
 }
 
 /** Most runs ask for nothing that programs show by themselves, and load nothing for it. */

@@ -17,6 +17,9 @@ export interface AttemptRequest {
   readonly settings: RunSettings;
   readonly preflight: Preflight;
   readonly command: readonly string[];
+  /** The command is the shell that a run is opened for. */
+  readonly kind?: "shell";
+  readonly outerJournal?: string;
   readonly cwd: string;
   readonly masker: SecretMasker;
   readonly userName: string;
@@ -50,6 +53,7 @@ export function attemptHeader(request: AttemptRequest): JournalHeader {
     ...(request.server?.access.workspace !== undefined && { workspace: request.server.access.workspace }),
     runId: run?.info.runId ?? newRunId(),
     attempt: run === undefined ? 1 : nextAttempt(run),
+    ...shellKind(request),
     isResumed: run !== undefined,
     createId,
     experiment: preflight.experiment,
@@ -75,6 +79,10 @@ export function attemptHeader(request: AttemptRequest): JournalHeader {
   };
 }
 
+function shellKind({ kind, outerJournal }: AttemptRequest): Pick<JournalHeader, "kind" | "outerJournal"> {
+  return kind === undefined ? {} : { kind, ...(outerJournal !== undefined && { outerJournal }) };
+}
+
 function readAlong({ settings, tensorboard }: AttemptRequest): Pick<JournalHeader, "scrape" | "tensorboard"> {
   return {
     ...(settings.scrape !== undefined && { scrape: settings.scrape }),
@@ -98,7 +106,8 @@ function initialTags(request: AttemptRequest, createId: string): readonly Tag[] 
   const context: Record<string, string> = {
     [mlflowTags.user]: request.userName,
     ...Object.fromEntries(request.sourceTags.map(({ key, value }) => [key, value])),
-    [trackTags.command]: JSON.stringify(masker.maskArgv(request.command)),
+    // A shell with all that it does is no command that could be run again below a run.
+    ...(request.kind !== "shell" && { [trackTags.command]: JSON.stringify(masker.maskArgv(request.command)) }),
     [trackTags.cwd]: request.cwd,
     [trackTags.version]: version,
     [trackTags.attempt]: String(run === undefined ? 1 : nextAttempt(run)),

@@ -1,4 +1,7 @@
 import type { JournalHeader } from "../../wire/journal-header.ts";
+import type { ProcessOutcome } from "../../entities/process-outcome.ts";
+import type { RunStatus } from "../../entities/run-status.ts";
+import type { RunSummary } from "../../wire/control-messages.ts";
 import type { RunCommandResult } from "../../wrapper/run-command.ts";
 import { formatDuration } from "../format-time.ts";
 import { formatNumber } from "../format-number.ts";
@@ -25,17 +28,33 @@ function shortUri({ trackingUri, cwd }: JournalHeader): string {
   return shown.startsWith(prefix) ? `sqlite:///${shown.slice(prefix.length)}` : shown;
 }
 
+/** A run that is over, of a command or of a shell. */
+export interface ClosedRun {
+  readonly runId: string;
+  readonly status: RunStatus;
+  /** Everything is in the store. */
+  readonly isStored: boolean;
+  readonly summary?: RunSummary;
+  /** Absent where only a status was given. */
+  readonly outcome?: ProcessOutcome;
+  readonly timedOut?: boolean;
+}
+
 export interface ClosingOptions {
   readonly isTerminal: boolean;
   readonly now: number;
 }
 
 /** `FINISHED in 12.4 s · exit 0 · loss 0.31 · peak 1.2 GB · GPU0 87 % · track show 3f1c9a2e`. */
-export function closingLine(result: RunCommandResult, header: JournalHeader, options: ClosingOptions): string {
+export function closingLine(
+  result: ClosedRun,
+  header: Pick<JournalHeader, "startTime">,
+  options: ClosingOptions,
+): string {
   const { summary } = result;
   const parts = [
     `${result.status} in ${formatDuration(options.now - header.startTime)}`,
-    describeEnd(result),
+    ...(result.outcome === undefined ? [] : [describeEnd(result.outcome, result.timedOut ?? false)]),
     ...(summary?.metrics ?? []).map(([key, value]) => `${key} ${formatNumber(value)}`),
     ...(summary?.peakMemoryMegabytes === undefined ? [] : [`peak ${formatMegabytes(summary.peakMemoryMegabytes)}`]),
     ...(summary?.gpuUtilization ?? []).map(([index, percent]) => `GPU${index} ${Math.round(percent)} %`),
@@ -45,7 +64,7 @@ export function closingLine(result: RunCommandResult, header: JournalHeader, opt
   return parts.join(options.isTerminal ? " · " : " | ");
 }
 
-function describeEnd({ outcome, timedOut }: RunCommandResult): string {
+function describeEnd(outcome: ProcessOutcome, timedOut: boolean): string {
   const end =
     outcome.kind === "signalled"
       ? outcome.signal
@@ -55,7 +74,7 @@ function describeEnd({ outcome, timedOut }: RunCommandResult): string {
   return timedOut ? `timeout, ${end}` : end;
 }
 
-function leftOver({ summary, isStored }: RunCommandResult): readonly string[] {
+function leftOver({ summary, isStored }: ClosedRun): readonly string[] {
   const refused = summary?.refusedEntries ?? 0;
   return [
     ...(isStored ? [] : ["not all is stored yet, the next track command goes on"]),

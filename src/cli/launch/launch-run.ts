@@ -28,6 +28,10 @@ export interface LaunchRequest {
   readonly settings: RunSettings;
   readonly preflight: Preflight;
   readonly command: readonly string[];
+  /** No command is started: the run is for the shell that asks for it. */
+  readonly kind?: "shell";
+  /** The journal of the run that the shell is in already. */
+  readonly outerJournal?: string;
   readonly cwd: string;
   /** Another folder than this process's is to be the command's. */
   readonly isElsewhere: boolean;
@@ -116,13 +120,14 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
 }
 
 /** A run that is continued has its id; a server that is away now gives none. Clients that go to the store themselves must find the run. */
-function runIdWait({ server, preflight }: LaunchRequest, isDirect: boolean): number | undefined {
+export function runIdWait({ server, preflight }: LaunchRequest, isDirect: boolean): number | undefined {
   if (preflight.run !== undefined) return undefined;
   if (server === undefined) return isDirect ? directWaitMs : undefined;
   return preflight.fault === undefined ? server.runIdWaitMs : undefined;
 }
 
-function sayLate({ strict }: RunSettings, isDirect: boolean, say: Say): void {
+/** The run starts without the id that the store gives; refused by `--strict`. */
+export function sayLate({ strict }: RunSettings, isDirect: boolean, say: Say): void {
   if (strict) throw refusedStart("the tracking server has not made the run in time");
   say(
     isDirect
@@ -154,7 +159,8 @@ function tellEnd(context: Context, { settings, header, result, say, isRecorded }
   }
 }
 
-interface Prepared {
+/** What a run needs before it starts. */
+export interface Prepared {
   readonly header: JournalHeader;
   /** Absent: the run is not recorded. */
   readonly journal: Journal | undefined;
@@ -163,7 +169,12 @@ interface Prepared {
 }
 
 /** What must be there before the start. Where it throws, it leaves nothing behind. */
-function prepare(context: Context, request: DirectedRequest, say: Say, loopback: LoopbackServer | undefined): Prepared {
+export function prepare(
+  context: Context,
+  request: DirectedRequest,
+  say: Say,
+  loopback: LoopbackServer | undefined,
+): Prepared {
   const { settings, notes } = request;
   const startTime = context.now();
   const masker = createMasker(notes.environment, { enabled: settings.redact });
@@ -194,7 +205,8 @@ function prepare(context: Context, request: DirectedRequest, say: Say, loopback:
   }
 }
 
-function commandEnvironment(
+/** The caller's environment with what child-contract.md adds and removes. */
+export function commandEnvironment(
   { settings, notes, userName }: LaunchRequest,
   header: JournalHeader,
   ways: {
@@ -227,7 +239,8 @@ function sayIgnored(command: readonly string[], say: Say): void {
   if (flag !== undefined) say(`--autolog does nothing here: python ${flag} ignores PYTHONPATH`);
 }
 
-function faultLine({ missedRunId }: Preflight, fault: string): string {
+/** What the user is told of a store that cannot be used now. */
+export function faultLine({ missedRunId }: Preflight, fault: string): string {
   if (missedRunId === undefined) return `the store cannot be used now, recording goes on: ${fault}`;
   return `run ${missedRunId} cannot be looked up, recording goes on as a new run below it: ${fault}`;
 }
@@ -240,7 +253,7 @@ function isToldAlready(text: string, { fault }: Preflight, { trackingUri }: RunS
 }
 
 /** A file that cannot be written is a mistake that shows before the command has cost anything. */
-function writeRunId(path: string, runId: string): void {
+export function writeRunId(path: string, runId: string): void {
   try {
     writeFileSync(path, `${runId}\n`);
   } catch (error) {
@@ -252,7 +265,8 @@ function writeRunId(path: string, runId: string): void {
   }
 }
 
-type Say = (text: string) => void;
+/** One line for the user, unless `--quiet`. */
+export type Say = (text: string) => void;
 
 interface Journal {
   readonly folder: string;
@@ -278,7 +292,7 @@ function openSocket(env: Environment, settings: RunSettings, say: Say): LoggingS
 }
 
 /** Without it the command's MLflow clients go to the store themselves, as they do where that is a server. */
-function openLoopback(
+export function openLoopback(
   settings: RunSettings,
   isDirect: boolean,
   say: Say,
@@ -296,5 +310,6 @@ function openLoopback(
   }
 }
 
-const refusedStart = (message: string): TrackError =>
+/** What a start with `--strict` stumbles over. */
+export const refusedStart = (message: string): TrackError =>
   new TrackError(message, { exitCode: 125, hint: "mend it, or leave out --strict" });

@@ -1,7 +1,9 @@
 import { type CommandSpec, defineCommand, type TypedOption } from "../command-spec.ts";
 import type { ArtifactsOptions } from "../commands/artifacts.ts";
 import type { AssertOptions } from "../commands/assert.ts";
-import { type EndOptions, endStatuses } from "../commands/end-options.ts";
+import { endedStatuses } from "../../entities/run-status.ts";
+import type { EndOptions } from "../commands/end-options.ts";
+import { shellSyntaxes } from "../launch/shell-text.ts";
 import type { ExportOptions } from "../commands/export.ts";
 import type { GetOptions, ValueKind } from "../commands/get.ts";
 import type { ImportOptions } from "../commands/import.ts";
@@ -99,14 +101,14 @@ export const pipelineCommands: readonly CommandSpec[] = [
   }),
   defineCommand<EndOptions>({
     name: "end",
-    summary: "end a run by hand that nothing will end any more",
-    arguments: ["<run>"],
+    summary: "end the run of this shell (track start), or one that nothing will end any more",
+    arguments: ["[run]"],
     options: [
       {
         field: "status",
         flags: "--status <status>",
         description: "finished, failed or killed; default finished",
-        parse: oneOf("--status", endStatuses),
+        parse: oneOf("--status", endedStatuses),
       },
       {
         field: "exitCode",
@@ -114,11 +116,34 @@ export const pipelineCommands: readonly CommandSpec[] = [
         description: "the status that `track run` gives a command with this exit code",
         parse: exitCode("--status-from"),
       },
+      {
+        field: "syncTimeoutMs",
+        flags: "--sync-timeout <duration>",
+        description: "how long this shell's run may be waited for until it is stored; default 30s",
+        parse: durationMs("--sync-timeout", { canBeZero: true }),
+      },
+      {
+        field: "printEnv",
+        flags: "--print-env",
+        description: 'print what puts the shell\'s variables back: eval "$(track end --print-env)"',
+      },
+      {
+        field: "shell",
+        flags: "--shell <shell>",
+        description: "for --print-env: bash, dash, fish, sh or zsh; default: the one that calls",
+        parse: oneOf("--shell", shellSyntaxes),
+      },
+      { field: "quiet", flags: "--quiet", description: "do not say how the run ended" },
       json,
       trackingUri,
     ],
-    examples: ["track end 3f1c9a2e --status killed", "track end @last --status-from 137"],
-    invoke: async (context, options, args) => (await import("../commands/end.ts")).end(context, options, args[0] ?? ""),
+    examples: [
+      "trap 'track end --status-from $?' EXIT",
+      'eval "$(track end --print-env)"',
+      "track end 3f1c9a2e --status killed",
+      "track end @last --status-from 137",
+    ],
+    invoke: async (context, options, args) => (await import("../commands/end.ts")).end(context, options, args[0]),
   }),
   defineCommand<ExportOptions>({
     name: "export",

@@ -1,6 +1,8 @@
 import { captureModes, type ResumeOptions, type RunOptions } from "../../settings/run-options.ts";
+import type { StartOptions } from "../commands/start.ts";
 import { run } from "../commands/run.ts";
 import { type CommandSpec, defineCommand, type TypedOption } from "../command-spec.ts";
+import { shellSyntaxes } from "../launch/shell-text.ts";
 import { anyText, durationMs, oneOf, paramPairs, seconds, sizeBytes, tagPairs, text, texts } from "../option-values.ts";
 
 /** Options that `run` and `resume` share; cli.md describes each. */
@@ -136,6 +138,12 @@ const runIdOption: TypedOption<RunOptions> = {
   parse: text("--run-id"),
 };
 
+/** What is about a command, its output and its end is nothing to a shell. */
+const commandFields = new Set<string>(
+  "capture timeoutMs graceMs survive syncTimeoutMs consoleLimitBytes scrape paramsFromArgs summaryFile".split(" "),
+);
+const startOptions = sharedOptions.filter(({ field }) => !commandFields.has(field));
+
 export const wrappingCommands: readonly CommandSpec[] = [
   defineCommand<RunOptions>({
     name: "run",
@@ -164,5 +172,28 @@ export const wrappingCommands: readonly CommandSpec[] = [
       const [run = "", ...command] = args;
       return (await import("../commands/resume.ts")).resume(context, options, run, command);
     },
+  }),
+  defineCommand<StartOptions>({
+    name: "start",
+    summary: "open a run for the rest of a shell script; its output is not captured",
+    options: [
+      runIdOption,
+      { field: "force", flags: "--force", description: "with --run-id: even if the run seems to be alive" },
+      ...startOptions,
+      {
+        field: "shell",
+        flags: "--shell <shell>",
+        description: "bash, dash, fish, sh or zsh; default: the one that calls",
+        parse: oneOf("--shell", shellSyntaxes),
+      },
+    ],
+    defaults: { tags: [], params: [] },
+    takesSettings: true,
+    examples: [
+      "eval \"$(track start -e sweep)\"; trap 'track end --status-from $?' EXIT",
+      "track start --shell fish | source",
+      'eval "$(track start --run-id 0123456789abcdef0123456789abcdef)"',
+    ],
+    invoke: async (context, options) => (await import("../commands/start.ts")).start(context, options),
   }),
 ];

@@ -1,0 +1,26 @@
+import { existsSync, readdirSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+/** bash and dash are on every Debian machine; CI has no others. */
+const always = ["bash", "dash"];
+
+const isInstalled = (shell: string): boolean =>
+  (process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, shell)));
+
+/** The shells of POSIX syntax that can be tested here; one that is missing is told. */
+export const posixShells: readonly string[] = [...always, ...optional("zsh")];
+
+/** fish, where it is installed. */
+export const fishShells: readonly string[] = optional("fish");
+
+function optional(shell: string): readonly string[] {
+  if (process.env["CI"] !== undefined && process.env["CI"] !== "") return [];
+  if (isInstalled(shell)) return [shell];
+  console.warn(`not tested: ${shell} is not installed`);
+  return [];
+}
+
+/** Names in a folder, none where it is not there. */
+export function namesIn(folder: string): readonly string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
