@@ -165,7 +165,10 @@ export class AppendFileReader {
   #takeLine(line: string | LineFault): Promise<void> | undefined {
     try {
       const shellPid = typeof line === "string" ? parseShellPid(line) : undefined;
-      if (shellPid !== undefined) return void this.#handler.shellPid?.(shellPid);
+      if (shellPid !== undefined) {
+        this.#handler.shellPid?.(shellPid);
+        return undefined;
+      }
       const record = typeof line === "string" ? parseFileLine(line) : throwFault(line);
       if (record === undefined) return undefined;
       return this.#handler
