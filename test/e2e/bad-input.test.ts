@@ -72,11 +72,6 @@ describe("the command line", () => {
       ["--tracking-uri", "postgresql://u:pw@h/db"],
       /: postgresql:\/\/\*\*\*@h\/db$/u,
     ],
-    [
-      "a tracking server",
-      ["--tracking-uri", "https://u:pw@host:5000"],
-      /not supported yet: https:\/\/\*\*\*@host:5000$/u,
-    ],
     ["a run id without any database", ["--run-id", absentId], absentId],
     ["a parent without any database", ["--parent-run-id", absentId], absentId],
     ["an experiment id without any database", ["--experiment-id", "7"], "experiment 7"],

@@ -2,9 +2,8 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Experiment } from "../../entities/experiment.ts";
 import { StoreError } from "../../errors.ts";
 import { openDatabaseFile } from "./database-file.ts";
-import { findTableFault, isMigrating, readRevision } from "./database-tables.ts";
+import { findTableFault, isMigrating } from "./database-tables.ts";
 import { getExperiment, getExperimentByName } from "./experiments.ts";
-import { createdRevision } from "./created-revision.ts";
 
 /** What a look at a database told: the experiment, or that it has none of that name or id. */
 export interface Glance {
@@ -33,9 +32,8 @@ export function glanceAtExperiment(
   }
 }
 
-/** Tables at the revision that this store itself creates are not counted through. */
 function isOrdinary(db: DatabaseSync): boolean {
-  return !isMigrating(db) && (readRevision(db) === createdRevision || findTableFault(db) === undefined);
+  return !isMigrating(db) && findTableFault(db) === undefined;
 }
 
 function find(

@@ -1,3 +1,6 @@
+/** The revision that MLflow 3.0.0 and 3.1.0 create, and every later 3.x opens and migrates forward by itself. */
+export const createdRevision = "6953534de441";
+
 /**
  * MLflow's tracking database at `createdRevision`, as SQLite reports the one that MLflow 3.1.0 made, constraint names included:
  * later migrations alter them by name. Ends with the stamp; experiment 0 is not in it.
