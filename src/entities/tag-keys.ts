@@ -29,6 +29,8 @@ export const trackTags = {
   endReason: "track.end_reason",
   options: "track.options",
   createId: "track.create_id",
+  /** On its way from the run keeper to the endpoint only: the script wants a child run. */
+  nested: "track.nested",
   /** Ids that an imported run or logged model had where it came from, on a server that makes its own. */
   importedRunId: "track.imported_run_id",
   importedModelId: "track.imported_model_id",

@@ -52,7 +52,7 @@ def load(name):
 def keep_run(execute, module):
     execute(module)
     try:
-        load("run_keeper")["keep"](module, TRACKING_URI)
+        load("run_keeper")["keep"](module, TRACKING_URI, load("tracking_uri"))
     except Exception:
         pass
 

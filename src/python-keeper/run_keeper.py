@@ -19,19 +19,24 @@ import threading
 
 AUTOLOGGING = "mlflow.utils.autologging_utils.safety"
 PARENT_RUN_ID = "mlflow.parentRunId"
+# Tells the loopback endpoint, which takes it away, that the script wants a child; every run has the parent from MLFLOW_RUN_CONTEXT.
+NESTED = "track.nested"
 RUN_ID = "MLFLOW_RUN_ID"
 # Tells the Python processes below this one that the command's run has had its autologged fit.
 FITTED = "TRACK_RUN_FITTED"
 
 
-def keep(fluent, tracking_uri):
-    """Called once `mlflow.tracking.fluent` has been executed, before anybody can import a name from it."""
+def keep(fluent, tracking_uri, uris):
+    """Called once `mlflow.tracking.fluent` has been executed, before anybody can import a name from it; `uris` is tracking_uri.py."""
     run_id = os.environ.get("TRACK_RUN_ID")
     if not run_id or hasattr(fluent.start_run, "track_plain"):
         return
     if is_elsewhere():
         tracking_uri = use_real_store()
-    RunKeeper(fluent, run_id, tracking_uri).install()
+    endpoint = uris["loopback"](tracking_uri)
+    RunKeeper(fluent, run_id, tracking_uri, endpoint, uris["store_name"]).install()
+    with contextlib.suppress(Exception):
+        uris["guide"](endpoint)
     with contextlib.suppress(Exception):
         print_no_links()
 
@@ -89,9 +94,11 @@ class RunIdVariable:
 
 
 class RunKeeper:
-    def __init__(self, fluent, home, tracking_uri):
+    def __init__(self, fluent, home, tracking_uri, endpoint, store_name):
         self.fluent = fluent
         self.home = home
+        self.endpoint = endpoint
+        self.store_name = store_name
         self.uris = {store_name(uri) for uri in (tracking_uri, os.environ.get("TRACK_TRACKING_URI")) if uri}
         self.experiment_id = os.environ.get("MLFLOW_EXPERIMENT_ID")
         self.variable = RunIdVariable(fluent.MLFLOW_RUN_ID, home)
@@ -204,6 +211,8 @@ class RunKeeper:
         # Below an open run MLflow names the parent itself.
         if not stack and not given.get("parent_run_id"):
             tags.setdefault(PARENT_RUN_ID, self.home)
+        if self.endpoint is not None and tracking_uri_of_client() == self.endpoint:
+            tags[NESTED] = "true"
         return dict(given, tags=tags)
 
     def run_for_fit(self, top, caller):
@@ -218,10 +227,8 @@ class RunKeeper:
 
     def is_foreign(self):
         """Whether the script has chosen another tracking store: what it starts there is its own."""
-        from mlflow.tracking._tracking_service.utils import get_tracking_uri
-
-        uri = str(get_tracking_uri())
-        if store_name(uri) in self.uris:
+        uri = tracking_uri_of_client()
+        if self.store_name(uri) in self.uris:
             return False
         leave_family(uri)
         return True
@@ -338,10 +345,10 @@ def is_inside_fit(frame):
     return False
 
 
-def store_name(uri):
-    if uri.startswith("sqlite:///"):
-        return "sqlite:///" + os.path.abspath(uri[len("sqlite:///") :])
-    return uri.rstrip("/")
+def tracking_uri_of_client():
+    from mlflow.tracking._tracking_service.utils import get_tracking_uri
+
+    return str(get_tracking_uri())
 
 
 def leave_family(uri):

@@ -105,11 +105,20 @@ function isWithin(source: string, root: string): boolean {
     const trim = (uri: string): string => percentDecode(uri).replace(/\/+$/u, "");
     return !hasRelativeParts(source) && `${trim(source)}/`.startsWith(`${trim(root)}/`);
   }
-  return isLocalSource(root) && `${localPath(source)}/`.startsWith(`${localPath(root)}/`);
+  const [path, folder] = [localPath(source), localPath(root)];
+  return isLocalSource(root) && path !== undefined && folder !== undefined && `${path}/`.startsWith(`${folder}/`);
 }
 
-function localPath(location: string): string {
-  return resolve(/^file:/iu.test(location) ? fileURLToPath(location) : location);
+/** `undefined`: a file URL of another host, or one that hides a slash in an escape. */
+function localPath(location: string): string | undefined {
+  if (!/^file:/iu.test(location)) return resolve(location);
+  try {
+    return resolve(fileURLToPath(location));
+  } catch (error) {
+    // All that it throws is about the URL.
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
 }
 
 function wrongSource({ source, modelId }: ModelSource): StoreError {

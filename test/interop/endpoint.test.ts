@@ -141,7 +141,7 @@ describe.skipIf(!isInstalled(newestMlflow))("the endpoint and the life of a run"
   });
 
   test("16 processes that log at once: no error, and nothing lost", async () => {
-    const count = process.env["TRACK_TEST_FULL"] === undefined ? 200 : 10_000;
+    const count = process.env["TRACK_TEST_FULL"] === undefined ? 500 : 10_000;
     const { said, finished } = await python(newestMlflow, ["load", "16", String(count)]);
     expect(said["exits"], finished.stderr).toEqual(oneTo(16).map(() => 0));
     const run = await rig.run();

@@ -33,9 +33,16 @@ export const tensorflowMlflow: MlflowVersion = {
   requirements: ["mlflow==3.17.2", "tensorflow-cpu==2.21.0", "tensorboard==2.21.0"],
 };
 
+/** The newest, with PyTorch and what logs to MLflow from there (6 GB, most of them CUDA's); for the full tests alone. */
+export const torchMlflow: MlflowVersion = {
+  name: "mlflow-3.17.2-torch",
+  version: "3.17.2",
+  requirements: ["mlflow==3.17.2", "torch==2.15.0", "lightning==2.6.6", "transformers==5.24.0", "accelerate==1.15.0"],
+};
+
 /** What global-setup installs. */
 export const neededVersions: readonly MlflowVersion[] =
-  process.env["TRACK_TEST_FULL"] === undefined ? clientVersions : [...clientVersions, tensorflowMlflow];
+  process.env["TRACK_TEST_FULL"] === undefined ? clientVersions : [...clientVersions, tensorflowMlflow, torchMlflow];
 
 const root = resolve(import.meta.dirname, "../..");
 

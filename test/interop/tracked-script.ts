@@ -21,17 +21,19 @@ export interface ScriptRequest {
   readonly options?: readonly string[];
   /** Around the interpreter: `$0` is the command. Default: nothing. */
   readonly shell?: string;
+  /** Beside the environment of a user who has set nothing. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Runs a script in an experiment of its own, with the environment of a user who has set nothing. */
+/** Runs a script in an experiment of its own. */
 export async function trackScript(rig: TrackRig, request: ScriptRequest): Promise<Family> {
-  const { version, script, args = [], options = [], shell } = request;
-  const experiment = `${script} ${args.join(" ")} ${options.join(" ")}`;
+  const { version, script, args = [], options = [], shell, env = {} } = request;
+  const experiment = `${version.version} ${script} ${args.join(" ")} ${options.join(" ")}`;
   const path = join(import.meta.dirname, "python", script);
   const python = [venvProgram(version, "python"), path, ...args];
   const command = shell === undefined ? python : ["sh", "-c", shell, ...python];
   const finished = await rig.track(["run", "-e", experiment, ...options, "--", ...command], {
-    env: mlflowEnvironment(rig.cwd),
+    env: { ...mlflowEnvironment(rig.cwd), ...env },
   });
   return { finished, said: saidBy(finished), ...(await runsIn(rig, experiment)) };
 }

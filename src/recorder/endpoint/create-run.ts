@@ -12,9 +12,10 @@ import type { EndpointState } from "./endpoint-state.ts";
  * The first run that the command asks for is the wrapper's own. One that names its parent, or comes from an inner `track run`,
  * is never that; a later one that names none becomes a child of the wrapper's run.
  */
-export async function createRun(state: EndpointState, request: CreateRunRequest): Promise<Run> {
+export async function createRun(state: EndpointState, said: CreateRunRequest): Promise<Run> {
   const { own, recording } = state;
-  checkNames(request);
+  checkNames(said);
+  const request = withOwnTags(said, own);
   const key = requestKey(request);
   // Its answer was lost when an earlier recorder died, and the client asks once more.
   const answered = recording.takeEarlierRequest(key);
@@ -32,6 +33,17 @@ export async function createRun(state: EndpointState, request: CreateRunRequest)
   }
   const parent = isInner || isChild ? [] : [{ key: mlflowTags.parentRunId, value: own.id }];
   return await createOther(state, { ...request, tags: [...request.tags, ...parent] }, key);
+}
+
+/**
+ * A client that adds what MLflow knows of the program (Lightning's logger does, and names the source with it) adds our
+ * MLFLOW_RUN_CONTEXT too, and has chosen no parent; the run keeper says where the script has.
+ */
+function withOwnTags(request: CreateRunRequest, { id, isTaken }: { id: string; isTaken: boolean }): CreateRunRequest {
+  const isChosen = hasTag(request, trackTags.nested) || !hasTag(request, mlflowTags.sourceName);
+  const isInherited = ({ key, value }: Tag): boolean => key === mlflowTags.parentRunId && value === id;
+  const tags = request.tags.filter((tag) => tag.key !== trackTags.nested && (isTaken || isChosen || !isInherited(tag)));
+  return { ...request, tags };
 }
 
 async function createOther(state: EndpointState, request: CreateRunRequest, key: string): Promise<Run> {

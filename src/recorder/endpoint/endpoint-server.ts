@@ -44,7 +44,8 @@ export function serveEndpoint(options: EndpointOptions & { readonly port: number
   });
   const active = new Set<ServerResponse>();
   let lastAt = monotonicMs();
-  const server = createServer((request, response) => {
+  // A request without a Host header is refused in MLflow's form, as one with a wrong one.
+  const server = createServer({ requireHostHeader: false }, (request, response) => {
     active.add(response);
     lastAt = monotonicMs();
     response.once("close", () => active.delete(response));

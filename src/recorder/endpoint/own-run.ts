@@ -189,11 +189,16 @@ export class OwnRun {
 
   #withoutSampled(metrics: NonNullable<LogBatchRequest["metrics"]>): NonNullable<LogBatchRequest["metrics"]> {
     const { recording } = this.#options;
-    if (!recording.header.sampling.enabled || !metrics.some(({ key }) => key.startsWith("system/"))) return metrics;
-    recording.notice(
-      "system metrics of a client",
-      "the command logs system/ metrics as well; they are left out, since track samples the machine",
-    );
+    if (!recording.header.sampling.enabled) return metrics;
+    const sampled = metrics.filter(({ key }) => key.startsWith("system/"));
+    if (sampled.length === 0) return metrics;
+    // `log_model` says the run's metrics once more for the model; those that we sampled say nothing about it.
+    if (sampled.some(({ modelId }) => modelId === undefined)) {
+      recording.notice(
+        "system metrics of a client",
+        "the command logs system/ metrics as well; they are left out, since track samples the machine",
+      );
+    }
     return metrics.filter(({ key }) => !key.startsWith("system/"));
   }
 

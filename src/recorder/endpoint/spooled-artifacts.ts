@@ -26,7 +26,9 @@ export class SpooledArtifacts implements StreamedArtifacts {
 
   async writeArtifact(artifactFile: string, content: Readable): Promise<void> {
     const { runId, path } = parse(artifactFile);
-    const { recording, folder } = this.#state;
+    const { recording, folder, own } = this.#state;
+    // Of a run that nobody knows, nothing could ever be stored.
+    if (runId !== own.id) await this.#state.find(runId);
     const spoolPath = posix.join(journalFiles.spool, randomHex(6), posix.basename(path));
     const target = join(folder, spoolPath);
     await mkdir(dirname(target), { recursive: true, mode: 0o700 });
