@@ -77,6 +77,13 @@ export default defineConfig([
     copy: ({ outDir }) => python(outDir),
     outputOptions: startOf("main", /\/src\/(?:boot|main)\.ts$/u),
   },
+  // What bin/track runs for `track log`; where that is not enough it goes on with main.
+  {
+    ...shared,
+    entry: { log: "src/boot-log.ts" },
+    clean: false,
+    outputOptions: startOf("log", /\/src\/boot-log\.ts$/u),
+  },
   // The program that main starts for a run.
   {
     ...shared,

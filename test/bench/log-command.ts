@@ -28,7 +28,7 @@ export const logCommand: Bench = async ({ tools, report, isQuick }) => {
     unit: "ms",
     ours: median(wholes),
     baseline: { name: "node -e 0", value: median(results.node.map(({ wholeMs }) => wholeMs)) },
-    limit: atMost(2),
+    limit: atMost(1.6),
     details: {
       minMs: Math.min(...wholes),
       p90Ms: quantile(wholes, 0.9),
