@@ -84,6 +84,8 @@ export default defineConfig([
     clean: false,
     outputOptions: startOf("log", /\/src\/boot-log\.ts$/u),
   },
+  // The library; what one needs for its first run lies in a chunk beside it.
+  { ...shared, entry: { index: "src/index.ts" }, clean: false, dts: { sourcemap: false } },
   // The program that main starts for a run.
   {
     ...shared,

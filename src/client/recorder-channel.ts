@@ -45,6 +45,8 @@ export function spawnRecorder(start: RecorderStart, listener: RecorderListener):
   child.on("error", lose);
   child.on("exit", lose);
   child.unref();
+  // What a program of its own has left to do keeps it alive, its recorder does not.
+  child.channel?.unref();
   return {
     pid: child.pid,
     // A channel that is closed by now belongs to a recorder that died: its successor is told everything again.

@@ -28,6 +28,8 @@ export interface LiveRunOptions {
   /** Whether an id that was said is this run's: the tracking server may have given it another. */
   readonly isOwnId?: (runId: string) => boolean;
   readonly attempt: number;
+  /** False where the journal is a program's, whose runs are all other ones; default true. */
+  readonly isOwnRunStored?: boolean;
   readonly masker: SecretMasker;
   /** Writes one entry to the journal. */
   append(operation: StoreOperation, takenIn?: TakenIn, memo?: JournalMemo): void;
@@ -65,6 +67,10 @@ export class LiveRun {
     this.#options = options;
     this.#own = new PendingBatch(options.runId);
     this.#pending.set(options.runId, this.#own);
+  }
+
+  get #isOwnRunStored(): boolean {
+    return this.#options.isOwnRunStored !== false;
   }
 
   get params(): ReadonlyMap<string, string> {
@@ -135,10 +141,11 @@ export class LiveRun {
     for (const batch of this.#pending.values()) {
       const operation = batch.take();
       if (operation === undefined) continue;
-      this.#options.append(operation, batch === this.#own ? takenIn : undefined);
-      if (batch === this.#own) isSaid = true;
+      const saysIt = !isSaid && (batch === this.#own || !this.#isOwnRunStored);
+      this.#options.append(operation, saysIt ? takenIn : undefined);
+      if (saysIt) isSaid = true;
     }
-    if (!isSaid) this.#options.append({ op: "log-batch", runId: this.#options.runId }, takenIn);
+    if (!isSaid && this.#isOwnRunStored) this.#options.append({ op: "log-batch", runId: this.#options.runId }, takenIn);
     if (this.#pending.size > 1) this.#forgetOthers();
   }
 

@@ -1,14 +1,20 @@
 import type { StoreOperation } from "../entities/journal-entry.ts";
 import { trackTags } from "../entities/tag-keys.ts";
+import type { JournalHeader } from "../wire/journal-header.ts";
 
-/** The runs that the command's processes created through us, the wrapper's own not among them, and which of them still run. */
+/**
+ * The runs that the command's processes created through us, the wrapper's own not among them, and which of them still run. A
+ * program of its own also ends those that it has continued.
+ */
 export class OpenRuns {
   readonly #ownRunId: string;
+  readonly #isProgram: boolean;
   readonly #isRunning = new Map<string, boolean>();
   #hasCreated = false;
 
-  constructor(ownRunId: string) {
-    this.#ownRunId = ownRunId;
+  constructor({ runId, kind }: Pick<JournalHeader, "runId" | "kind">) {
+    this.#ownRunId = runId;
+    this.#isProgram = kind === "program";
   }
 
   /** Something was created that only the journal may know yet. */
@@ -31,7 +37,7 @@ export class OpenRuns {
       this.#hasCreated = true;
       const isInner = operation.tags.some(({ key }) => key === trackTags.createId);
       if (!isInner) this.#isRunning.set(operation.runId, true);
-    } else if (this.#isRunning.has(operation.runId)) {
+    } else if (this.#isRunning.has(operation.runId) || (this.#isProgram && operation.op === "update-run")) {
       if (operation.op === "update-run" && operation.status !== undefined) {
         this.#isRunning.set(operation.runId, operation.status === "RUNNING");
       }

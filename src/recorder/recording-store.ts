@@ -48,7 +48,8 @@ export class RecordingStore {
   async openForReading(): Promise<TrackingStore> {
     if (!this.isServer && this.#writing !== undefined) return this.#writing;
     this.#reading ??= await openTrackingStore(this.#header.trackingUri, {
-      mode: "read",
+      // A program's first words may make an experiment, before anything goes through the journal.
+      mode: this.#header.kind === "program" ? "write" : "read",
       busyTimeoutMs,
       ...this.#accessOption((access) => ({ ...access, timeoutMs: Math.min(access.timeoutMs, readTimeoutMs) })),
     });

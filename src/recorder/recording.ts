@@ -91,7 +91,7 @@ export class Recording {
     this.#options = options;
     this.#claim = claim;
     this.header = header;
-    this.openRuns = new OpenRuns(header.runId);
+    this.openRuns = new OpenRuns(header);
     this.masker = createMasker(options.env, { enabled: header.redact });
     this.#store = new RecordingStore(header, options.env);
     this.#runIds = this.#store.isServer ? this.#openRunIds() : undefined;
@@ -108,6 +108,7 @@ export class Recording {
       runId: header.runId,
       isOwnId: (runId) => runId === this.storeRunId || runId === this.childRunId,
       attempt: header.attempt,
+      isOwnRunStored: header.kind !== "program",
       masker: this.masker,
       append: (operation, takenIn, memo) => this.#append(operation, takenIn, memo),
       isSameSpeaker: (one, other) => this.isSameSpeaker(one, other),
@@ -131,7 +132,7 @@ export class Recording {
     this.nextSystemStep = seen.nextSystemStep;
     this.lastSaidAt = seen.lastSaidAt;
     this.isEnded = seen.isEnded;
-    if (!seen.isBegun) this.#begin();
+    if (!seen.isBegun && header.kind !== "program") this.#begin();
   }
 
   /** The run's id in the store: the journal's own until a tracking server has given another. */

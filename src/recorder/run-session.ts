@@ -90,6 +90,7 @@ export class RunSession {
     this.#readAlong.tensorboard?.start();
     this.#monitor?.start();
     this.recording.start();
+    if (this.recording.header.kind === "program") return;
     this.#description = describeRun(this.recording, this.#options.folder, this.#options.env);
     this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs).unref();
   }
@@ -139,7 +140,7 @@ export class RunSession {
     this.#tellEmptyFolders();
     await stopped;
     await this.#description;
-    this.#writeEnd(end);
+    if (this.recording.header.kind !== "program") this.#writeEnd(end);
   }
 
   /** Everything that was said until now is in the journal. Sources go on for what the command left running. */

@@ -30,6 +30,8 @@ export interface PinnedChoices {
  */
 export interface JournalHeader {
   readonly version: 1;
+  /** `program`: a program that makes its runs itself, by the library; `runId` then is the journal's name and no run of the store's. */
+  readonly kind?: "program";
   /** Without userinfo or secrets; absolute. */
   readonly trackingUri: string;
   /** MLFLOW_WORKSPACE of the tracking server. */

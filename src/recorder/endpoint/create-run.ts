@@ -7,10 +7,11 @@ import { invalidParameter } from "../../errors.ts";
 import type { CreateRunRequest } from "../../store/tracking-store.ts";
 import { newRunId, randomHex } from "../../util/ids.ts";
 import type { EndpointState } from "./endpoint-state.ts";
+import { KnownRun } from "./known-run.ts";
 
 /**
  * The first run that the command asks for is the wrapper's own. One that names its parent, or comes from an inner `track run`,
- * is never that; a later one that names none becomes a child of the wrapper's run.
+ * is never that; a later one that names none becomes a child of the wrapper's run. A program of its own has no such run.
  */
 export async function createRun(state: EndpointState, said: CreateRunRequest): Promise<Run> {
   const { own, recording } = state;
@@ -20,6 +21,7 @@ export async function createRun(state: EndpointState, said: CreateRunRequest): P
   // Its answer was lost when an earlier recorder died, and the client asks once more.
   const answered = recording.takeEarlierRequest(key);
   if (answered !== undefined) return answered === own.id ? own.run() : (await state.find(answered)).run;
+  if (recording.header.kind === "program") return await createProgramRun(state, request, key);
   const isInner = hasTag(request, trackTags.createId);
   const isChild = hasTag(request, mlflowTags.parentRunId);
   if (!isInner && !isChild && !own.isTaken) {
@@ -44,6 +46,17 @@ function withOwnTags(request: CreateRunRequest, { id, isTaken }: { id: string; i
   const isInherited = ({ key, value }: Tag): boolean => key === mlflowTags.parentRunId && value === id;
   const tags = request.tags.filter((tag) => tag.key !== trackTags.nested && (isTaken || isChosen || !isInherited(tag)));
   return { ...request, tags };
+}
+
+/** A tracking server gives the id that the program prints, so that it is waited for. */
+async function createProgramRun(state: EndpointState, request: CreateRunRequest, key: string): Promise<Run> {
+  const { recording } = state;
+  if (!/^https?:/iu.test(recording.header.trackingUri)) return await createOther(state, request, key);
+  const run = await state.access.write((store) => store.createRun(request));
+  state.runs.add(KnownRun.read(run));
+  // From here on the journal knows of it, and ends it when the program dies.
+  recording.live.write({ op: "update-run", runId: run.info.runId, status: "RUNNING" }, { requestKey: key });
+  return run;
 }
 
 async function createOther(state: EndpointState, request: CreateRunRequest, key: string): Promise<Run> {

@@ -48,7 +48,8 @@ export class OwnRun {
     this.#options = options;
     this.#runName = options.recording.live.tags.get(mlflowTags.runName) ?? options.recording.header.runName ?? "";
     this.#lookedUpBy = Date.now() + placeWaitMs;
-    this.#placing = this.#lookUp().catch(() => {
+    const isThere = options.recording.header.kind !== "program";
+    this.#placing = (isThere ? this.#lookUp() : Promise.resolve()).catch(() => {
       // Nothing is there to be seen (the run was refused, the store is no store): answers then name no place of the store's.
     });
   }

@@ -1,0 +1,210 @@
+import { appendFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { TrackError } from "../errors.ts";
+import { messageOf } from "../util/error-code.ts";
+import type { SocketReply } from "./socket-client.ts";
+
+export interface LineChannelOptions {
+  /** The logging socket of a recorder. */
+  readonly socketPath: string;
+  /** The append file beside the journal, for what the socket does not take any more. */
+  readonly logPath?: string;
+  /** The socket is given up; called once. */
+  onLost(error: TrackError): void;
+}
+
+interface Sent {
+  readonly text: string;
+  /** The request behind it, whose reply says that all of it was taken. */
+  readonly requestId: number | undefined;
+}
+
+interface Waiting {
+  readonly resolve: (reply: SocketReply) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const writeAtBytes = 64 * 1024;
+/** Text that the recorder has not answered for is kept, for a recorder that dies; it is asked that often. */
+const askEveryBytes = 4 * 1024 * 1024;
+/** Above it callers that can wait should. */
+const congestedAtBytes = 1024 * 1024;
+const retryMs = 100;
+const triesAllowed = 100;
+
+const nothing = Promise.resolve();
+
+/**
+ * The lines of a program on their way to its recorder: one write for all lines of a turn of the event loop, in order, without
+ * waiting. A recorder that dies is met again on the same socket and told what it had not answered for: every line says its
+ * time, so that nothing is there twice. Does not keep the program alive but for what somebody waits for.
+ */
+export class LineChannel {
+  readonly #options: LineChannelOptions;
+  #socket: Socket;
+  #text = "";
+  #isTurnAsked = false;
+  #sent: Sent[] = [];
+  #bytesSinceAsked = 0;
+  readonly #waiting = new Map<number, Waiting>();
+  #lastId = 0;
+  #partial = "";
+  #tries = 0;
+  #drained: PromiseWithResolvers<void> | undefined;
+  #isLost = false;
+  #isClosed = false;
+
+  constructor(options: LineChannelOptions) {
+    this.#options = options;
+    this.#socket = this.#connect();
+  }
+
+  /** Takes one line with its newline. */
+  write(line: string): void {
+    this.#text += line;
+    if (this.#text.length >= writeAtBytes) this.#send();
+    else if (!this.#isTurnAsked) {
+      this.#isTurnAsked = true;
+      setImmediate(this.#onTurn);
+    }
+  }
+
+  /** Resolves at once while the recorder keeps up, else when the kernel has taken what was written. Never rejects. */
+  get room(): Promise<void> {
+    if (this.#isLost || this.#socket.writableLength < congestedAtBytes) return nothing;
+    this.#drained ??= Promise.withResolvers();
+    return this.#drained.promise;
+  }
+
+  /** Sends one object behind all that was written, and resolves to its reply. Rejects where the recorder is given up. */
+  request(line: object): Promise<SocketReply> {
+    if (this.#isLost) return Promise.reject(this.#lostError("it was given up"));
+    const { promise, resolve, reject } = Promise.withResolvers<SocketReply>();
+    this.#ask(JSON.stringify(line), { resolve, reject });
+    return promise;
+  }
+
+  /** For the end of the process: what nobody has answered for goes to the append file before this returns. */
+  writeOutNow(): void {
+    this.#isClosed = true;
+    const unanswered = this.#sent.map(({ text }) => text).join("") + this.#text;
+    this.#sent = [];
+    this.#text = "";
+    this.#append(unanswered);
+  }
+
+  /** Ends the connection, behind all that was written. */
+  close(): void {
+    this.#send();
+    this.#isClosed = true;
+    this.#socket.end();
+  }
+
+  readonly #onTurn = (): void => {
+    this.#isTurnAsked = false;
+    this.#send();
+  };
+
+  #send(): void {
+    if (this.#text === "") return;
+    if (!this.#isLost && this.#bytesSinceAsked >= askEveryBytes) return this.#ask(`{"flush":true}`);
+    const text = this.#text;
+    this.#text = "";
+    if (this.#isLost) return this.#append(text);
+    this.#bytesSinceAsked += text.length;
+    this.#sent.push({ text, requestId: undefined });
+    this.#socket.write(text);
+  }
+
+  /** What was written before is answered for by the reply. */
+  #ask(json: string, waiting: Waiting = { resolve: () => {}, reject: () => {} }): void {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    this.#waiting.set(id, waiting);
+    this.#socket.ref();
+    const line = `${json.slice(0, -1)},"id":${id}}\n`;
+    const text = this.#text + line;
+    this.#text = "";
+    this.#bytesSinceAsked = 0;
+    this.#sent.push({ text, requestId: id });
+    this.#socket.write(text);
+  }
+
+  #connect(): Socket {
+    const socket = connect(this.#options.socketPath);
+    socket.setEncoding("utf8");
+    let reason = "it was closed";
+    socket.on("error", (error) => (reason = messageOf(error)));
+    socket.on("data", (text: string) => this.#receive(text));
+    socket.on("drain", () => this.#drain());
+    socket.on("close", () => this.#closed(reason));
+    socket.unref();
+    return socket;
+  }
+
+  #receive(text: string): void {
+    this.#tries = 0;
+    const lines = (this.#partial + text).split("\n");
+    this.#partial = lines.pop() ?? "";
+    for (const line of lines) this.#take(JSON.parse(line) as SocketReply);
+  }
+
+  #take(reply: SocketReply): void {
+    const { id } = reply;
+    if (id === null) return;
+    const index = this.#sent.findIndex(({ requestId }) => requestId === id);
+    if (index !== -1) this.#sent.splice(0, index + 1);
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (this.#waiting.size === 0) this.#socket.unref();
+    waiting?.resolve(reply);
+  }
+
+  #drain(): void {
+    this.#drained?.resolve();
+    this.#drained = undefined;
+  }
+
+  /** The recorder has died, or was never there: its successor listens on the same path. */
+  #closed(reason: string): void {
+    if (this.#isClosed || this.#isLost) return;
+    this.#tries += 1;
+    if (this.#tries > triesAllowed) return this.#giveUp(reason);
+    const timer = setTimeout(() => {
+      if (this.#isClosed) return;
+      this.#partial = "";
+      this.#socket = this.#connect();
+      for (const { text } of this.#sent) this.#socket.write(text);
+      if (this.#waiting.size > 0) this.#socket.ref();
+      else this.#drain();
+    }, retryMs);
+    if (this.#waiting.size === 0) timer.unref();
+  }
+
+  /** What is said from now on goes to the append file, which the next command takes in. */
+  #giveUp(reason: string): void {
+    this.#isLost = true;
+    const error = this.#lostError(reason);
+    for (const { text } of this.#sent.splice(0)) this.#append(text);
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+    this.#drain();
+    this.#options.onLost(error);
+  }
+
+  #append(text: string): void {
+    const { logPath } = this.#options;
+    if (logPath === undefined || text === "") return;
+    try {
+      appendFileSync(logPath, text);
+    } catch {
+      // A full disk, or a journal that is done and gone: there is no further place, and the program must go on.
+    }
+  }
+
+  #lostError(reason: string): TrackError {
+    return new TrackError(`what is logged does not reach its recorder: ${reason}`, {
+      hint: "it lies in the journal: track sync",
+    });
+  }
+}

@@ -1,0 +1,149 @@
+import type { Tag } from "../entities/tag.ts";
+import { invalidParameter } from "../errors.ts";
+import { truncateParamValue } from "../entities/validation.ts";
+import { numberToJson } from "../wire/rest-json.ts";
+import type { ActiveRun } from "./active-run.ts";
+import {
+  checkMetricValue,
+  checkName,
+  checkOptions,
+  checkRecord,
+  checkStep,
+  checkTimestamp,
+  type TextValue,
+  textOf,
+} from "./argument-checks.ts";
+import { slotForLogging } from "./runs.ts";
+
+export interface MetricOptions {
+  /** A whole number, by default 0. */
+  readonly step?: number;
+  /** ms since the epoch, by default now. */
+  readonly timestamp?: number;
+}
+
+const optionFields = ["step", "timestamp"];
+const heads = new Map<string, string>();
+const rememberedHeads = 10_000;
+
+/**
+ * Logs one point of a metric to the active run; without one a run is started. Returns at once; what is said is stored in its order. The
+ * promise resolves when there is room for more, which is at once while the recorder keeps up: a loop at full speed awaits it, or
+ * `flush()` now and then, so that memory does not grow. It never rejects. NaN and infinities are allowed.
+ * Throws `INVALID_PARAMETER_VALUE` for a name, number, step or timestamp that MLflow does not take (contract 3).
+ */
+export function logMetric(key: string, value: number, options?: MetricOptions): Promise<void> {
+  checkName("metric", key);
+  checkMetricValue(key, value);
+  const slot = slotForLogging();
+  const line = headOf(key) + numberText(value) + pointEnd(options);
+  const { run } = slot;
+  if (run !== undefined) return write(run, line);
+  slot.withRun((opened) => void write(opened, line));
+  return slot.opened.then(ignore, ignore);
+}
+
+/** The same for several metrics of one step and time. */
+export function logMetrics(metrics: Readonly<Record<string, number>>, options?: MetricOptions): Promise<void> {
+  checkRecord("metrics", metrics);
+  const points = Object.entries(metrics).map(([key, value]) => {
+    checkName("metric", key);
+    checkMetricValue(key, value);
+    return `${JSON.stringify(key)}:${numberText(value)}`;
+  });
+  const end = pointEnd(options);
+  return points.length === 0 ? done : said((run) => write(run, `{"metrics":{${points.join(",")}${end}`));
+}
+
+/**
+ * Logs a param of the active run; without one a run is started. Its text is that of `String(value)`, an object's its JSON; over 6,000
+ * characters it is cut. Params are written once: another value for a known one throws `INVALID_PARAMETER_VALUE` (contract 3), as far as this
+ * program knows the run's params.
+ */
+export function logParam(key: string, value: TextValue): Promise<void> {
+  return logParams({ [key]: value });
+}
+
+/** The same for several params; nothing of them is logged where one is wrong. */
+export function logParams(params: Readonly<Record<string, TextValue>>): Promise<void> {
+  checkRecord("params", params);
+  const pairs = Object.entries(params).map(([key, value]) => {
+    checkName("param", key);
+    return [key, truncateParamValue(textOf("param", key, value)).value] as const;
+  });
+  const { run } = slotForLogging();
+  if (run !== undefined) refuseChanged(run, pairs);
+  return pairs.length === 0 ? done : said((opened) => writeParams(opened, pairs));
+}
+
+/** Sets a tag of the active run, the last value counts; without a run one is started. Over 8,000 characters it is cut (contract 3). */
+export function setTag(key: string, value: TextValue): Promise<void> {
+  return setTags({ [key]: value });
+}
+
+/** The same for several tags. */
+export function setTags(tags: Readonly<Record<string, TextValue>>): Promise<void> {
+  checkRecord("tags", tags);
+  const pairs = Object.entries(tags).map(([key, value]) => {
+    checkName("tag", key);
+    return { key, value: textOf("tag", key, value) };
+  });
+  return pairs.length === 0 ? done : said((run) => write(run, tagLine(pairs)));
+}
+
+export const tagLine = (tags: readonly Tag[]): string =>
+  `{"tags":${JSON.stringify(Object.fromEntries(tags.map(({ key, value }) => [key, value])))}`;
+
+/** Calls `use` with the run of this log call, now or once it is open. */
+export function said(use: (run: ActiveRun) => Promise<void>): Promise<void> {
+  const slot = slotForLogging();
+  if (slot.run !== undefined) return use(slot.run);
+  slot.withRun((run) => void use(run));
+  return slot.opened.then(ignore, ignore);
+}
+
+const done = Promise.resolve();
+const ignore = (): void => {};
+
+function write(run: ActiveRun, line: string): Promise<void> {
+  const { lines } = run.session;
+  lines.write(line + run.lineEnd);
+  return lines.room;
+}
+
+function writeParams(run: ActiveRun, pairs: readonly (readonly [string, string])[]): Promise<void> {
+  for (const [key, value] of pairs) run.params.set(key, value);
+  return write(run, `{"params":${JSON.stringify(Object.fromEntries(pairs))}`);
+}
+
+function refuseChanged({ info, params }: ActiveRun, pairs: readonly (readonly [string, string])[]): void {
+  for (const [key, value] of pairs) {
+    const known = params.get(key);
+    if (known === undefined || known === value) continue;
+    throw invalidParameter(
+      `Changing param values is not allowed. Param with key='${key}' was already logged with value='${known}' ` +
+        `for run ID='${info.runId}'. Attempted logging new value '${value}'.`,
+    );
+  }
+}
+
+/** The beginning of a metric's line; a program says the same few a million times. */
+function headOf(key: string): string {
+  const known = heads.get(key);
+  if (known !== undefined) return known;
+  if (heads.size >= rememberedHeads) heads.clear();
+  const head = `{"metrics":{${JSON.stringify(key)}:`;
+  heads.set(key, head);
+  return head;
+}
+
+const numberText = (value: number): string =>
+  Number.isFinite(value) ? String(value) : JSON.stringify(numberToJson(value));
+
+function pointEnd(options: MetricOptions | undefined): string {
+  if (options === undefined) return `},"step":0,"timestamp":${Date.now()}`;
+  checkOptions("logMetric", options, optionFields);
+  const step = options.step === undefined ? 0 : checkStep(options.step);
+  const timestamp = options.timestamp === undefined ? Date.now() : checkTimestamp(options.timestamp);
+  return `},"step":${step},"timestamp":${timestamp}`;
+}
