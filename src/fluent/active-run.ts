@@ -3,31 +3,28 @@ import { isRunStatus, isTerminalStatus, type RunStatus } from "../entities/run-s
 import { invalidParameter } from "../errors.ts";
 import { environment } from "./environment.ts";
 import { noteEnded } from "./run-stack.ts";
-import { flushLines, type Session } from "./session.ts";
+import { RunLog } from "./run-log.ts";
+import { askStore, type Session } from "./session.ts";
 
 /**
  * A run that was started here and has not ended. `await using` ends it as FINISHED when the block is left, however that comes: it
  * cannot know whether something was thrown, which `withRun` does.
  */
 export class ActiveRun implements AsyncDisposable {
-  /** Where it is recorded. */
-  readonly session: Session;
-  /** Params as they are known here: they are written once (contract 3). */
-  readonly params: Map<string, string>;
-  /** Rows of the tables that were logged here, by artifact file. */
-  readonly tables = new Map<string, readonly Readonly<Record<string, unknown>>[]>();
-  /** The end of each of its lines. */
-  readonly lineEnd: string;
+  readonly #log: RunLog;
   #info: RunInfo;
   readonly #data: RunData;
   #isEnded = false;
 
   constructor(session: Session, { info, data }: Run) {
-    this.session = session;
+    this.#log = new RunLog(session, info.runId, data);
     this.#info = info;
     this.#data = data;
-    this.params = new Map(data.params.map(({ key, value }) => [key, value]));
-    this.lineEnd = `,"run_id":${JSON.stringify(info.runId)}}\n`;
+  }
+
+  /** For the library itself. */
+  static logOf(run: ActiveRun): RunLog {
+    return run.#log;
   }
 
   /** Id, name, experiment, times (ms since the epoch), status and place of the artifacts, as at the start; the end is noted here too. */
@@ -59,10 +56,11 @@ export class ActiveRun implements AsyncDisposable {
     // MLflow: the run of the environment is not resumed once more.
     delete environment["MLFLOW_RUN_ID"];
     noteEnded(this);
-    const { lines, store } = this.session;
-    await flushLines(lines);
     const endTime = Date.now();
-    await store.updateRun(this.#info.runId, { status, endTime });
+    await askStore(
+      (store) => store.updateRun(this.#info.runId, { status, endTime }),
+      Promise.resolve(this.#log.session),
+    );
     this.#info = { ...this.#info, status, endTime };
   }
 

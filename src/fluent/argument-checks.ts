@@ -6,11 +6,12 @@ import { invalidParameter } from "../errors.ts";
 /** What MLflow turns into text by `str()`; an array or object becomes its JSON. */
 export type TextValue = string | number | bigint | boolean | null | readonly unknown[] | object;
 
-function shown(value: unknown): string {
+/** For messages: short, and never more than one line of somebody's data. */
+export function shown(value: unknown): string {
   if (typeof value === "string") return `'${value.slice(0, 100)}'`;
   if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`;
   if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
-  return String(value as number | bigint | boolean | null | undefined);
+  return String(value);
 }
 
 export function checkText(what: string, value: unknown): asserts value is string {

@@ -1,8 +1,7 @@
 import type { Tag } from "../entities/tag.ts";
-import { invalidParameter } from "../errors.ts";
 import { truncateParamValue } from "../entities/validation.ts";
 import { numberToJson } from "../wire/rest-json.ts";
-import type { ActiveRun } from "./active-run.ts";
+import { ActiveRun } from "./active-run.ts";
 import {
   checkMetricValue,
   checkName,
@@ -13,6 +12,7 @@ import {
   type TextValue,
   textOf,
 } from "./argument-checks.ts";
+import type { RunLog } from "./run-log.ts";
 import { slotForLogging } from "./runs.ts";
 
 export interface MetricOptions {
@@ -38,8 +38,8 @@ export function logMetric(key: string, value: number, options?: MetricOptions): 
   const slot = slotForLogging();
   const line = headOf(key) + numberText(value) + pointEnd(options);
   const { run } = slot;
-  if (run !== undefined) return write(run, line);
-  slot.withRun((opened) => void write(opened, line));
+  if (run !== undefined) return ActiveRun.logOf(run).write(line);
+  slot.withRun((opened) => void ActiveRun.logOf(opened).write(line));
   return slot.opened.then(ignore, ignore);
 }
 
@@ -52,7 +52,7 @@ export function logMetrics(metrics: Readonly<Record<string, number>>, options?: 
     return `${JSON.stringify(key)}:${numberText(value)}`;
   });
   const end = pointEnd(options);
-  return points.length === 0 ? done : said((run) => write(run, `{"metrics":{${points.join(",")}${end}`));
+  return points.length === 0 ? done : said((log) => log.write(`{"metrics":{${points.join(",")}${end}`));
 }
 
 /**
@@ -72,8 +72,8 @@ export function logParams(params: Readonly<Record<string, TextValue>>): Promise<
     return [key, truncateParamValue(textOf("param", key, value)).value] as const;
   });
   const { run } = slotForLogging();
-  if (run !== undefined) refuseChanged(run, pairs);
-  return pairs.length === 0 ? done : said((opened) => writeParams(opened, pairs));
+  if (run !== undefined) ActiveRun.logOf(run).refuseChanged(pairs);
+  return pairs.length === 0 ? done : said((log) => log.writeParams(pairs));
 }
 
 /** Sets a tag of the active run, the last value counts; without a run one is started. Over 8,000 characters it is cut (contract 3). */
@@ -88,44 +88,22 @@ export function setTags(tags: Readonly<Record<string, TextValue>>): Promise<void
     checkName("tag", key);
     return { key, value: textOf("tag", key, value) };
   });
-  return pairs.length === 0 ? done : said((run) => write(run, tagLine(pairs)));
+  return pairs.length === 0 ? done : said((log) => log.write(tagLine(pairs)));
 }
 
 export const tagLine = (tags: readonly Tag[]): string =>
   `{"tags":${JSON.stringify(Object.fromEntries(tags.map(({ key, value }) => [key, value])))}`;
 
 /** Calls `use` with the run of this log call, now or once it is open. */
-export function said(use: (run: ActiveRun) => Promise<void>): Promise<void> {
+export function said(use: (log: RunLog) => Promise<void>): Promise<void> {
   const slot = slotForLogging();
-  if (slot.run !== undefined) return use(slot.run);
-  slot.withRun((run) => void use(run));
+  if (slot.run !== undefined) return use(ActiveRun.logOf(slot.run));
+  slot.withRun((run) => void use(ActiveRun.logOf(run)));
   return slot.opened.then(ignore, ignore);
 }
 
 const done = Promise.resolve();
 const ignore = (): void => {};
-
-function write(run: ActiveRun, line: string): Promise<void> {
-  const { lines } = run.session;
-  lines.write(line + run.lineEnd);
-  return lines.room;
-}
-
-function writeParams(run: ActiveRun, pairs: readonly (readonly [string, string])[]): Promise<void> {
-  for (const [key, value] of pairs) run.params.set(key, value);
-  return write(run, `{"params":${JSON.stringify(Object.fromEntries(pairs))}`);
-}
-
-function refuseChanged({ info, params }: ActiveRun, pairs: readonly (readonly [string, string])[]): void {
-  for (const [key, value] of pairs) {
-    const known = params.get(key);
-    if (known === undefined || known === value) continue;
-    throw invalidParameter(
-      `Changing param values is not allowed. Param with key='${key}' was already logged with value='${known}' ` +
-        `for run ID='${info.runId}'. Attempted logging new value '${value}'.`,
-    );
-  }
-}
 
 /** The beginning of a metric's line; a program says the same few a million times. */
 function headOf(key: string): string {
@@ -142,7 +120,9 @@ const numberText = (value: number): string =>
 
 function pointEnd(options: MetricOptions | undefined): string {
   if (options === undefined) return `},"step":0,"timestamp":${Date.now()}`;
-  checkOptions("logMetric", options, optionFields);
+  // The hot path: nothing is allocated where all is well.
+  if (typeof options !== "object" || options === null) checkOptions("logMetric", options, optionFields);
+  for (const field in options) if (!optionFields.includes(field)) checkOptions("logMetric", options, optionFields);
   const step = options.step === undefined ? 0 : checkStep(options.step);
   const timestamp = options.timestamp === undefined ? Date.now() : checkTimestamp(options.timestamp);
   return `},"step":${step},"timestamp":${timestamp}`;

@@ -21,7 +21,7 @@ export async function openRun(options: CheckedRunOptions, parent: ActiveRun | un
   // MLflow forgets it before anything is asked of the store, so that a failure is not met a second time.
   if (options.runId === undefined && inherited !== undefined) delete environment["MLFLOW_RUN_ID"];
   // What was said by the socket comes before what is asked here.
-  await flushLines(session.lines);
+  await flushLines(session.lines, session.barrier);
   const run = runId === undefined ? await createRun(store, options, parent) : await resumeRun(store, runId, options);
   return new ActiveRun(session, run);
 }

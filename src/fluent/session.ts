@@ -16,6 +16,8 @@ import { userName } from "./user-name.ts";
 export interface Session {
   readonly lines: LineChannel;
   readonly store: TrackingStore;
+  /** How far what was said by `lines` must have come before `store` knows of it. */
+  readonly barrier: "journal" | "store";
 }
 
 /** How a session that this process or its main thread has opened is reached. */
@@ -25,6 +27,9 @@ interface SharedSession {
   readonly url: string;
   readonly token: string;
 }
+
+/** A recorder that died is there again within a second; one that does not come back must not be waited for for minutes. */
+const endpointRetries = 3;
 
 const sessions = new Map<string, Promise<Session>>();
 const lineChannels = new Set<LineChannel>();
@@ -54,8 +59,7 @@ export function setTrackingUri(uri: string): void {
 }
 
 /** The session of the tracking URI in force; opened by the first call. Rejects with `TrackError` where none can be had. */
-export function openSession(): Promise<Session> {
-  const uri = trackingUri();
+export function openSession(uri = trackingUri()): Promise<Session> {
   const known = sessions.get(uri);
   if (known !== undefined) return known;
   const opened = open(uri);
@@ -78,11 +82,14 @@ async function open(uri: string): Promise<Session> {
     const { before } = chosen ?? { before: uri };
     const env = { ...environment, MLFLOW_TRACKING_URI: before };
     const access = isServerUri(before ?? uri) ? { access: resolveServerAccess(before ?? uri, env) } : {};
-    return begin(inherited, await openTrackingStore(before ?? uri, { mode: "write", ...access }));
+    const store = await openTrackingStore(before ?? uri, { mode: "write", ...access });
+    return begin(inherited, store, isLoopback(before ?? uri) ? "journal" : "store");
   }
   const shared = (getEnvironmentData(sharedKey(uri)) as SharedSession | undefined) ?? (await startRecorder(uri));
-  const access = { ...plainAccess(shared.url), authorization: `Bearer ${shared.token}` };
-  return begin(shared, await openTrackingStore(shared.url, { mode: "write", access }));
+  const plain = plainAccess(shared.url);
+  const retry = { ...plain.retry, maxRetries: endpointRetries };
+  const access = { ...plain, retry, authorization: `Bearer ${shared.token}` };
+  return begin(shared, await openTrackingStore(shared.url, { mode: "write", access }), "journal");
 }
 
 /** Inside `track run` and `track start`: the run's own recorder, unless the program has chosen another store. */
@@ -106,10 +113,27 @@ async function startRecorder(uri: string): Promise<SharedSession> {
   return shared;
 }
 
-function begin(where: { readonly socketPath: string; readonly logPath?: string }, store: TrackingStore): Session {
+function begin(
+  where: { readonly socketPath: string; readonly logPath?: string },
+  store: TrackingStore,
+  barrier: Session["barrier"],
+): Session {
   const lines = new LineChannel({ ...where, onLost: (error) => report(error) });
   lineChannels.add(lines);
-  return { lines, store };
+  return { lines, store, barrier };
+}
+
+/** The recorder's own endpoint, which answers from its journal. */
+const isLoopback = (uri: string): boolean => /^http:\/\/127\.0\.0\.1:\d+$/u.test(uri);
+
+/** Asks the store behind all that was said before. */
+export async function askStore<Answer>(
+  ask: (store: TrackingStore) => Promise<Answer>,
+  opened = openSession(),
+): Promise<Answer> {
+  const { lines, store, barrier } = await opened;
+  await flushLines(lines, barrier);
+  return await ask(store);
 }
 
 /** Nothing but the end itself is listened to: no signal is caught, and no exception. */

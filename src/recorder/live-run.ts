@@ -60,6 +60,7 @@ export class LiveRun {
   readonly #metrics = new LatestMetrics();
   readonly #pending = new Map<string, PendingBatch>();
   #own: PendingBatch;
+  #lastOther: PendingBatch | undefined;
   #scraped: readonly ScrapePosition[] | undefined;
   #maskedNames = new Set<string>();
 
@@ -196,17 +197,21 @@ export class LiveRun {
   }
 
   #forgetOthers(): void {
+    this.#lastOther = undefined;
     this.#pending.clear();
     this.#pending.set(this.#options.runId, this.#own);
   }
 
   #batchOf(runId: string | undefined): PendingBatch {
-    if (runId === undefined || this.isOwn(runId)) return this.#own;
+    if (runId === undefined) return this.#own;
+    // The hot path: a program says the same id a million times.
+    if (runId === this.#lastOther?.runId) return this.#lastOther;
+    if (this.isOwn(runId)) return this.#own;
     const known = this.#pending.get(runId);
-    if (known !== undefined) return known;
+    if (known !== undefined) return (this.#lastOther = known);
     const batch = new PendingBatch(runId);
     this.#pending.set(runId, batch);
-    return batch;
+    return (this.#lastOther = batch);
   }
 
   #logMetrics(batch: PendingBatch, metrics: NonNullable<LogBatchRecord["metrics"]>, record: LogBatchRecord): void {

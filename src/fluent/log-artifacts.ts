@@ -1,0 +1,172 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join, posix, resolve } from "node:path";
+import { doesNotExist, invalidParameter } from "../errors.ts";
+import { hasCode } from "../util/error-code.ts";
+import { toPythonJson } from "../util/python-json.ts";
+import { checkOptionalText, checkRecord, checkText } from "./argument-checks.ts";
+import { read } from "./environment.ts";
+import { said, tagLine } from "./log-calls.ts";
+import type { RunLog } from "./run-log.ts";
+
+/** A line of the socket has 1 MiB at most; what is longer goes by a file. */
+const longestLine = 500_000;
+
+/**
+ * Logs a file, or a folder with all in it, as an artifact of the active run, below `artifactPath` where that is given. The promise
+ * resolves once a copy is taken: the file may be changed then. It never rejects; what fails later is told by `onError`.
+ * Throws `RESOURCE_DOES_NOT_EXIST` for a file that is not there, `INVALID_PARAMETER_VALUE` for a path that leaves the artifacts
+ * (contract 10, `log_artifact`).
+ */
+export function logArtifact(localPath: string, artifactPath?: string): Promise<void> {
+  checkText("localPath", localPath);
+  checkOptionalText("artifactPath", artifactPath);
+  if (artifactPath !== undefined) checkArtifactPath(artifactPath);
+  const path = existing(localPath);
+  return said((log) => sayFile(log, path, artifactPath));
+}
+
+/** The same for all files and folders in a folder, without the folder itself (`log_artifacts`). */
+export function logArtifacts(localFolder: string, artifactPath?: string): Promise<void> {
+  checkText("localFolder", localFolder);
+  checkOptionalText("artifactPath", artifactPath);
+  if (artifactPath !== undefined) checkArtifactPath(artifactPath);
+  const folder = existing(localFolder);
+  if (!statSync(folder).isDirectory()) throw invalidParameter(`'${localFolder}' is no folder`);
+  const names = readdirSync(folder);
+  return said(async (log) => {
+    for (const name of names) await sayFile(log, join(folder, name), artifactPath);
+  });
+}
+
+/** Logs a text as an artifact, such as `notes/a.txt`. As `logArtifact` in all else (`log_text`). */
+export function logText(text: string, artifactFile: string): Promise<void> {
+  checkText("text", text);
+  checkArtifactFile(artifactFile);
+  return said((log) => sayText(log, text, artifactFile));
+}
+
+/**
+ * Logs a value as JSON, two blanks deep; a `.yaml` file gets JSON as well, which every YAML reader takes (`log_dict`). Throws
+ * `INVALID_PARAMETER_VALUE` for what has no JSON.
+ */
+export function logDict(dictionary: object, artifactFile: string): Promise<void> {
+  checkArtifactFile(artifactFile);
+  return logText(jsonOf(dictionary, 2), artifactFile);
+}
+
+/** Columns by name, or rows. */
+export type TableData = Readonly<Record<string, readonly unknown[]>> | readonly Readonly<Record<string, unknown>>[];
+
+/**
+ * Logs a table as MLflow's `log_table` does, to a `.json` file, and lists it in the tag `mlflow.loggedArtifacts`. What this program logs
+ * to the same file again is appended. Columns are of equal length; throws `INVALID_PARAMETER_VALUE` where they are not.
+ */
+export function logTable(data: TableData, artifactFile: string): Promise<void> {
+  checkArtifactFile(artifactFile);
+  if (!artifactFile.endsWith(".json")) {
+    throw invalidParameter(`Invalid artifact file path '${artifactFile}': a table needs a name that ends with .json`);
+  }
+  const added = Array.isArray(data) ? tableOfRows(data as readonly unknown[]) : tableOfColumns(data);
+  return said(async (log) => {
+    const table = joined(log.tables.get(artifactFile), added);
+    log.tables.set(artifactFile, table);
+    const entry = { path: artifactFile, type: "table" };
+    if (!log.loggedArtifacts.some(({ path }) => path === artifactFile)) {
+      log.loggedArtifacts.push(entry);
+      void log.write(tagLine([{ key: "mlflow.loggedArtifacts", value: toPythonJson(log.loggedArtifacts) }]));
+    }
+    await sayText(log, JSON.stringify(table), artifactFile);
+  });
+}
+
+interface Table {
+  readonly columns: readonly string[];
+  readonly data: readonly unknown[][];
+}
+
+function tableOfColumns(data: unknown): Table {
+  checkRecord("data", data);
+  const columns = Object.keys(data);
+  const values = columns.map((column) => {
+    const list = data[column];
+    if (!Array.isArray(list)) throw invalidParameter(`Column '${column}' of the table is no array`);
+    return list as unknown[];
+  });
+  const length = values[0]?.length ?? 0;
+  if (values.some((list) => list.length !== length)) throw invalidParameter("All columns must be of the same length");
+  const rows = Array.from({ length }, (_, row) => values.map((list) => list[row]));
+  return { columns, data: JSON.parse(jsonOf(rows)) as unknown[][] };
+}
+
+function tableOfRows(rows: readonly unknown[]): Table {
+  const columns = new Set<string>();
+  for (const row of rows) {
+    checkRecord("row", row);
+    for (const column of Object.keys(row)) columns.add(column);
+  }
+  const data = rows.map((row) => Array.from(columns, (column) => (row as Record<string, unknown>)[column] ?? null));
+  return { columns: [...columns], data: JSON.parse(jsonOf(data)) as unknown[][] };
+}
+
+/** What was logged before comes first; a column that one of the two lacks is empty there. */
+function joined(before: Table | undefined, added: Table): Table {
+  if (before === undefined) return added;
+  const columns = [...new Set([...before.columns, ...added.columns])];
+  const rowsOf = ({ columns: names, data }: Table) =>
+    data.map((row) => columns.map((column) => row[names.indexOf(column)] ?? null));
+  return { columns, data: [...rowsOf(before), ...rowsOf(added)] };
+}
+
+function sayFile(log: RunLog, path: string, artifactPath: string | undefined): Promise<void> {
+  return log.say({ artifact: path, ...(artifactPath !== undefined && { artifact_path: artifactPath }) });
+}
+
+async function sayText(log: RunLog, text: string, artifactFile: string): Promise<void> {
+  if (text.length < longestLine / 6) return await log.say({ text, artifact_file: artifactFile });
+  const folder = mkdtempSync(join(read("TMPDIR") ?? tmpdir(), "track-text-"));
+  try {
+    const path = join(folder, basename(artifactFile));
+    writeFileSync(path, text);
+    const above = posix.dirname(artifactFile);
+    await sayFile(log, path, above === "." ? undefined : above);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function existing(localPath: string): string {
+  const path = resolve(localPath);
+  try {
+    statSync(path);
+    return path;
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR")) throw doesNotExist(`No such file or folder: '${localPath}'`);
+    throw error;
+  }
+}
+
+function checkArtifactFile(path: unknown): asserts path is string {
+  checkText("artifactFile", path);
+  if (path === "") throw invalidParameter("Invalid artifact path: ''");
+  checkArtifactPath(path);
+}
+
+function checkArtifactPath(path: string): void {
+  const isElsewhere =
+    path.startsWith("/") || path.split("/").includes("..") || path.endsWith("/") || path.includes("\0");
+  if (path !== "" && !isElsewhere && posix.normalize(path) === path && path !== ".") return;
+  throw invalidParameter(`Invalid artifact path: '${path}'. It must be a relative path without '.' and '..'`);
+}
+
+function jsonOf(value: unknown, indent?: number): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value, undefined, indent);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw invalidParameter(`The value has no JSON: ${error.message.split("\n")[0] ?? ""}`);
+  }
+  if (text === undefined) throw invalidParameter("The value has no JSON");
+  return text.replaceAll(/[\u007F-\uFFFF]/g, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}

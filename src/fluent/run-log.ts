@@ -1,0 +1,56 @@
+import type { RunData } from "../entities/run.ts";
+import { invalidParameter } from "../errors.ts";
+import { report } from "./report.ts";
+import { say, type Session } from "./session.ts";
+
+type Pairs = readonly (readonly [key: string, value: string])[];
+
+/** The way of one run's lines to its recorder, and what must be known of the run to check them. */
+export class RunLog {
+  readonly session: Session;
+  readonly runId: string;
+  /** Tables that were logged here, by artifact file: what is logged to one again is appended. */
+  readonly tables = new Map<string, { readonly columns: readonly string[]; readonly data: readonly unknown[][] }>();
+  /** The tag `mlflow.loggedArtifacts` as it is known here. */
+  readonly loggedArtifacts: { readonly path: string; readonly type: string }[];
+  readonly #params: Map<string, string>;
+  readonly #lineEnd: string;
+
+  constructor(session: Session, runId: string, data: RunData) {
+    this.session = session;
+    this.runId = runId;
+    this.#params = new Map(data.params.map(({ key, value }) => [key, value]));
+    this.#lineEnd = `,"run_id":${JSON.stringify(runId)}}\n`;
+    const listed = data.tags.find(({ key }) => key === "mlflow.loggedArtifacts")?.value;
+    this.loggedArtifacts = listed === undefined ? [] : (JSON.parse(listed) as { path: string; type: string }[]);
+  }
+
+  /** Takes a line without its run id and end; the promise is that of `LineChannel.room`. */
+  write(line: string): Promise<void> {
+    const { lines } = this.session;
+    lines.write(line + this.#lineEnd);
+    return lines.room;
+  }
+
+  /** Says an object and waits until it is taken; what is refused is reported, and hurts nobody. */
+  async say(line: object): Promise<void> {
+    await say(this.session.lines, { ...line, run_id: this.runId }).catch((error: unknown) => report(error));
+  }
+
+  writeParams(pairs: Pairs): Promise<void> {
+    for (const [key, value] of pairs) this.#params.set(key, value);
+    return this.write(`{"params":${JSON.stringify(Object.fromEntries(pairs))}`);
+  }
+
+  /** Params are written once: throws MLflow's `INVALID_PARAMETER_VALUE` where one would change. */
+  refuseChanged(pairs: Pairs): void {
+    for (const [key, value] of pairs) {
+      const known = this.#params.get(key);
+      if (known === undefined || known === value) continue;
+      throw invalidParameter(
+        `Changing param values is not allowed. Param with key='${key}' was already logged with value='${known}' ` +
+          `for run ID='${this.runId}'. Attempted logging new value '${value}'.`,
+      );
+    }
+  }
+}
