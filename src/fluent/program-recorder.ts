@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { createJournalFolder, journalRoots, writePrivate } from "../client/journal-folder.ts";
+import { createJournalFolder, journalRoots } from "../client/journal-folder.ts";
 import { bindLoggingServer, type LoggingServer } from "../client/logging-server.ts";
 import { bindLoopbackServer, type LoopbackServer } from "../client/loopback-server.ts";
 import { RecorderProcess } from "../client/recorder-process.ts";
@@ -10,6 +10,7 @@ import { withTypedUri } from "../settings/server-access.ts";
 import { parseTrackingUri } from "../store/tracking-uri.ts";
 import { newRunId, randomHex } from "../util/ids.ts";
 import { isProcessAlive, readPlace, readStartTicks } from "../util/proc.ts";
+import { writePrivate } from "../util/write-private.ts";
 import { withoutUserinfo } from "../util/uri-secrets.ts";
 import type { OutcomeRecord } from "../wire/control-messages.ts";
 import { journalFiles, type JournalHeader } from "../wire/journal-header.ts";
@@ -56,7 +57,7 @@ interface Parts {
 
 function run({ journalFolder, logging, loopback, trackingUri }: Parts): ProgramRecorder {
   const recorder = new RecorderProcess({
-    hello: { type: "hello", journalFolder, socketPath: logging.path, verbose: false },
+    hello: { type: "hello", kind: "program", journalFolder, socketPath: logging.path, verbose: false },
     server: logging.server,
     endpoint: loopback,
     env: recorderEnvironment(trackingUri),

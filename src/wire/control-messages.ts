@@ -11,7 +11,7 @@ export type ConsoleSource =
   | { readonly kind: "none"; readonly reason?: string };
 
 /** Whose life the run shares: a command that a wrapper stands for, or a shell that only says its pid. */
-export type RecorderKind = "command" | "shell";
+export type RecorderKind = "command" | "shell" | "program";
 
 /** From the wrapper to the recorder, over Node's own IPC channel. Its end without an outcome means that the wrapper died. */
 export type WrapperMessage =

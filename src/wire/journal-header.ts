@@ -30,8 +30,6 @@ export interface PinnedChoices {
  */
 export interface JournalHeader {
   readonly version: 1;
-  /** `program`: a program that makes its runs itself, by the library; `runId` then is the journal's name and no run of the store's. */
-  readonly kind?: "program";
   /** Without userinfo or secrets; absolute. */
   readonly trackingUri: string;
   /** MLFLOW_WORKSPACE of the tracking server. */
@@ -39,8 +37,11 @@ export interface JournalHeader {
   /** A tracking server gives the run another id: `run-ids.json`. */
   readonly runId: string;
   readonly attempt: number;
-  /** The run belongs to a shell (`track start`); absent: to a command. */
-  readonly kind?: "shell";
+  /**
+   * The run belongs to a shell (`track start`); absent: to a command. `program`: a program makes its runs itself, by the library, and
+   * `runId` is the journal's name and no run of the store's.
+   */
+  readonly kind?: "shell" | "program";
   /** The journal of the run that a shell's run was started in. */
   readonly outerJournal?: string;
   /** `true`: the run exists and is continued; `false`: it is created. */
