@@ -6,7 +6,7 @@ import { hasCode } from "../util/error-code.ts";
 import { toPythonJson } from "../util/python-json.ts";
 import { checkOptionalText, checkRecord, checkText } from "./argument-checks.ts";
 import { read } from "./environment.ts";
-import { said, tagLine } from "./log-calls.ts";
+import { type Logged, said, tagLine } from "./log-calls.ts";
 import type { RunLog } from "./run-log.ts";
 
 /** A line of the socket has 1 MiB at most; what is longer goes by a file. */
@@ -18,7 +18,7 @@ const longestLine = 500_000;
  * Throws `RESOURCE_DOES_NOT_EXIST` for a file that is not there, `INVALID_PARAMETER_VALUE` for a path that leaves the artifacts
  * (contract 10, `log_artifact`).
  */
-export function logArtifact(localPath: string, artifactPath?: string): Promise<void> {
+export function logArtifact(localPath: string, artifactPath?: string): Logged {
   checkText("localPath", localPath);
   checkOptionalText("artifactPath", artifactPath);
   if (artifactPath !== undefined) checkArtifactPath(artifactPath);
@@ -27,7 +27,7 @@ export function logArtifact(localPath: string, artifactPath?: string): Promise<v
 }
 
 /** The same for all files and folders in a folder, without the folder itself (`log_artifacts`). */
-export function logArtifacts(localFolder: string, artifactPath?: string): Promise<void> {
+export function logArtifacts(localFolder: string, artifactPath?: string): Logged {
   checkText("localFolder", localFolder);
   checkOptionalText("artifactPath", artifactPath);
   if (artifactPath !== undefined) checkArtifactPath(artifactPath);
@@ -40,7 +40,7 @@ export function logArtifacts(localFolder: string, artifactPath?: string): Promis
 }
 
 /** Logs a text as an artifact, such as `notes/a.txt`. As `logArtifact` in all else (`log_text`). */
-export function logText(text: string, artifactFile: string): Promise<void> {
+export function logText(text: string, artifactFile: string): Logged {
   checkText("text", text);
   checkArtifactFile(artifactFile);
   return said((log) => sayText(log, text, artifactFile));
@@ -50,7 +50,7 @@ export function logText(text: string, artifactFile: string): Promise<void> {
  * Logs a value as JSON, two blanks deep; a `.yaml` file gets JSON as well, which every YAML reader takes (`log_dict`). Throws
  * `INVALID_PARAMETER_VALUE` for what has no JSON.
  */
-export function logDict(dictionary: object, artifactFile: string): Promise<void> {
+export function logDict(dictionary: object, artifactFile: string): Logged {
   checkArtifactFile(artifactFile);
   return logText(jsonOf(dictionary, 2), artifactFile);
 }
@@ -62,7 +62,7 @@ export type TableData = Readonly<Record<string, readonly unknown[]>> | readonly 
  * Logs a table as MLflow's `log_table` does, to a `.json` file, and lists it in the tag `mlflow.loggedArtifacts`. What this program logs
  * to the same file again is appended. Columns are of equal length; throws `INVALID_PARAMETER_VALUE` where they are not.
  */
-export function logTable(data: TableData, artifactFile: string): Promise<void> {
+export function logTable(data: TableData, artifactFile: string): Logged {
   checkArtifactFile(artifactFile);
   if (!artifactFile.endsWith(".json")) {
     throw invalidParameter(`Invalid artifact file path '${artifactFile}': a table needs a name that ends with .json`);

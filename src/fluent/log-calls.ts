@@ -15,6 +15,9 @@ import {
 import type { RunLog } from "./run-log.ts";
 import { slotForLogging } from "./runs.ts";
 
+/** What a log call gives: it may be awaited, needs not be, and never rejects. */
+export type Logged = PromiseLike<void>;
+
 export interface MetricOptions {
   /** A whole number, by default 0. */
   readonly step?: number;
@@ -32,7 +35,7 @@ const rememberedHeads = 10_000;
  * `flush()` now and then, so that memory does not grow. It never rejects. NaN and infinities are allowed.
  * Throws `INVALID_PARAMETER_VALUE` for a name, number, step or timestamp that MLflow does not take (contract 3).
  */
-export function logMetric(key: string, value: number, options?: MetricOptions): Promise<void> {
+export function logMetric(key: string, value: number, options?: MetricOptions): Logged {
   checkName("metric", key);
   checkMetricValue(key, value);
   const slot = slotForLogging();
@@ -44,7 +47,7 @@ export function logMetric(key: string, value: number, options?: MetricOptions): 
 }
 
 /** The same for several metrics of one step and time. */
-export function logMetrics(metrics: Readonly<Record<string, number>>, options?: MetricOptions): Promise<void> {
+export function logMetrics(metrics: Readonly<Record<string, number>>, options?: MetricOptions): Logged {
   checkRecord("metrics", metrics);
   const points = Object.entries(metrics).map(([key, value]) => {
     checkName("metric", key);
@@ -60,12 +63,12 @@ export function logMetrics(metrics: Readonly<Record<string, number>>, options?: 
  * characters it is cut. Params are written once: another value for a known one throws `INVALID_PARAMETER_VALUE` (contract 3), as far as this
  * program knows the run's params.
  */
-export function logParam(key: string, value: TextValue): Promise<void> {
+export function logParam(key: string, value: TextValue): Logged {
   return logParams({ [key]: value });
 }
 
 /** The same for several params; nothing of them is logged where one is wrong. */
-export function logParams(params: Readonly<Record<string, TextValue>>): Promise<void> {
+export function logParams(params: Readonly<Record<string, TextValue>>): Logged {
   checkRecord("params", params);
   const pairs = Object.entries(params).map(([key, value]) => {
     checkName("param", key);
@@ -77,12 +80,12 @@ export function logParams(params: Readonly<Record<string, TextValue>>): Promise<
 }
 
 /** Sets a tag of the active run, the last value counts; without a run one is started. Over 8,000 characters it is cut (contract 3). */
-export function setTag(key: string, value: TextValue): Promise<void> {
+export function setTag(key: string, value: TextValue): Logged {
   return setTags({ [key]: value });
 }
 
 /** The same for several tags. */
-export function setTags(tags: Readonly<Record<string, TextValue>>): Promise<void> {
+export function setTags(tags: Readonly<Record<string, TextValue>>): Logged {
   checkRecord("tags", tags);
   const pairs = Object.entries(tags).map(([key, value]) => {
     checkName("tag", key);

@@ -29,7 +29,8 @@ export async function takes(): Promise<void> {
   logParam("x", null);
   logTable({ a: [1], b: ["x"] }, "t.json");
   await using again = await new TrackingClient().createRun("0").then(({ info }) => startRun({ runId: info.runId }));
-  if (new Error() instanceof StoreError) throw new Error(String([answer, text, points, runs, active, status, again]));
+  if (new Error() instanceof StoreError)
+    throw new Error(JSON.stringify([answer, text, points, runs, active, status, again]));
 }
 
 export async function refuses(run: ActiveRun): Promise<void> {
