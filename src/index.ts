@@ -6,7 +6,16 @@ export type { ActiveRun } from "./fluent/active-run.ts";
 export type { TextValue } from "./fluent/argument-checks.ts";
 export { setExperiment } from "./fluent/experiments.ts";
 export { flush } from "./fluent/flush.ts";
-export { logMetric, logMetrics, logParam, logParams, type MetricOptions, setTag, setTags } from "./fluent/log-calls.ts";
+export {
+  type Logged,
+  logMetric,
+  logMetrics,
+  logParam,
+  logParams,
+  type MetricOptions,
+  setTag,
+  setTags,
+} from "./fluent/log-calls.ts";
 export { logArtifact, logArtifacts, logDict, logTable, logText, type TableData } from "./fluent/log-artifacts.ts";
 export {
   deleteRun,

@@ -1,6 +1,7 @@
 import { relative } from "node:path";
 import { mlflowTags } from "../entities/tag-keys.ts";
 import { environment } from "./environment.ts";
+import { gitTags } from "./git-context.ts";
 import { userName } from "./user-name.ts";
 
 /** What MLflow says of the program by itself, on new runs: user, source, and the entries of MLFLOW_RUN_CONTEXT (contract 1.2, 2.2). */
@@ -9,6 +10,7 @@ export function contextTags(): Readonly<Record<string, string>> {
     [mlflowTags.user]: userName(),
     [mlflowTags.sourceName]: sourceName(),
     [mlflowTags.sourceType]: "LOCAL",
+    ...sourceRepository(),
     ...runContext(),
   };
 }
@@ -19,6 +21,15 @@ function sourceName(): string {
   if (script === undefined) return "<console>";
   const below = relative(process.cwd(), script);
   return below.startsWith("..") || below === "" ? script : below;
+}
+
+let repositoryTags: Readonly<Record<string, string>> | undefined;
+
+/** As it was at the first run, as in MLflow. */
+function sourceRepository(): Readonly<Record<string, string>> {
+  const script = process.argv[1];
+  repositoryTags ??= script === undefined ? {} : gitTags(script);
+  return repositoryTags;
 }
 
 function runContext(): Readonly<Record<string, string>> {

@@ -1,0 +1,144 @@
+import { spawnSync } from "node:child_process";
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { printed, runProgram, setupLibrary, startProgram } from "../e2e/library-rig.ts";
+import { waitFor } from "../e2e/rig.ts";
+import { makeTestFolder, shareAgent, sqliteUri } from "./interop-folder.ts";
+import { mlflowEnvironment } from "./mlflow-agent.ts";
+import { MlflowServer } from "./mlflow-server.ts";
+import { isInstalled, newestMlflow, venvProgram } from "./mlflow-versions.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const story = `
+await track.setExperiment("digits");
+await track.withRun({ runName: "search", tags: { team: "vision", n: 1 }, description: "all of *it*" }, async () => {
+  for (const lr of [0.1, 0.01]) {
+    await track.withRun({ runName: "lr-" + lr, nested: true }, async () => {
+      track.logParam("lr", lr);
+      track.logMetric("val_loss", 1 / lr, { step: 1 });
+    });
+  }
+  track.logMetrics({ nan: NaN, inf: Infinity, whole: 3 }, { step: -2, timestamp: 1790000000000 });
+  track.logParams({ a: "text", b: 7 });
+  track.setTags({ gone: "1", kept: "2" });
+  await track.deleteTag("gone");
+  await track.logText("grüße", "notes/a.txt");
+  await track.logDict({ a: [1, "é"], b: { c: null } }, "config.json");
+  await track.logTable({ q: ["a", "b"], r: [1, 2] }, "t.json");
+  await track.setExperimentTags({ owner: "ada" });
+});
+await track.withRun({ runName: "bad" }, () => { throw new RangeError("so it is"); }).catch(() => {});
+track.logMetric("implicit", 1);
+track.setTag("mlflow.runName", "implicit");
+await track.flush();
+const { runId } = track.activeRun().info;
+await track.endRun("KILLED");
+await track.withRun({ runId, runName: "again", tags: { late: "True" } }, () => track.logMetric("implicit", 2, { step: 1 }));`;
+
+/** What is not the same twice: ids, times and places; what names a run by its id names it by its name. */
+function comparable(runs: readonly Fields[]): Readonly<Record<string, Fields>> {
+  const names = new Map(runs.map((run) => [run["run_id"], run["run_name"]]));
+  return Object.fromEntries(runs.map((run) => [String(run["run_name"]), comparableRun(run, names)]));
+}
+
+function comparableRun(run: Fields, names: ReadonlyMap<unknown, unknown>): Fields {
+  const { run_id: _, experiment_id: __, start_time, end_time, artifact_uri: ___, ...fields } = run;
+  const tags = { ...(fields["tags"] as Record<string, string>) };
+  const source = tags["mlflow.source.name"];
+  for (const key of ["track.create_id", "mlflow.source.name"]) delete tags[key];
+  if (tags["mlflow.parentRunId"] !== undefined)
+    tags["mlflow.parentRunId"] = String(names.get(tags["mlflow.parentRunId"]));
+  // Only given times are the same.
+  const timeless = (point: readonly unknown[]) => [point[0], point[1] === 1_790_000_000_000, point[2]];
+  const each = (map: unknown, change: (value: never) => unknown) =>
+    Object.fromEntries(Object.entries(map as Record<string, never>).map(([key, value]) => [key, change(value)]));
+  return {
+    ...fields,
+    tags,
+    hasSource: /^(?:train\.mjs|fluent_story\.py)$/u.test(source ?? ""),
+    hasTimes: typeof start_time === "number" && typeof end_time === "number" && end_time >= start_time,
+    metrics: each(fields["metrics"], timeless),
+    history: each(fields["history"], (points: readonly (readonly unknown[])[]) => points.map(timeless)),
+  };
+}
+
+describe.skipIf(!isInstalled(newestMlflow))(`the library beside MLflow ${newestMlflow.version}`, () => {
+  const mlflow = shareAgent(newestMlflow);
+
+  test("the same lines in Python leave the same in the store, field by field, as MLflow reads it", async () => {
+    await using rig = setupLibrary();
+    const folder = makeTestFolder();
+    // Both programs lie in one repository, of which both tell.
+    copyFileSync(join(import.meta.dirname, "python/fluent_story.py"), join(rig.cwd, "fluent_story.py"));
+    const git = "git init -q -b trunk && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m first";
+    const remote = "git remote add origin https://ada:secret@example.org/digits.git";
+    expect(spawnSync("sh", ["-c", `${git} && ${remote}`], { cwd: rig.cwd }).status).toBe(0);
+    const python = spawnSync(venvProgram(newestMlflow, "python"), ["fluent_story.py"], {
+      cwd: rig.cwd,
+      env: { ...mlflowEnvironment(folder), MLFLOW_TRACKING_URI: sqliteUri(folder) },
+      encoding: "utf8",
+    });
+    expect(python.status, python.stderr).toBe(0);
+    const done = await runProgram(rig, story, { env: { USER: "ada" } });
+    expect({ code: done.code, stderr: done.stderr }).toEqual({ code: 0, stderr: "" });
+    const theirs = await mlflow().ask("dump_store", { uri: sqliteUri(folder) });
+    const ours = await mlflow().ask("dump_store", { uri: rig.trackingUri });
+    expect(ours.runs).toHaveLength(5);
+    expect(ours.runs[0]?.["tags"]).toMatchObject({ "mlflow.source.git.branch": "trunk" });
+    expect(comparable(ours.runs)).toEqual(comparable(theirs.runs));
+    const named = ({ experiments }: { experiments: readonly Fields[] }) =>
+      experiments.map(({ name, lifecycle_stage, tags }) => ({ name, lifecycle_stage, tags }));
+    expect(named(ours)).toEqual(named(theirs));
+  });
+
+  test("a tracking server makes the runs; what dies is ended there too", async () => {
+    await using rig = setupLibrary();
+    const folder = makeTestFolder();
+    await using server = await MlflowServer.start(newestMlflow, sqliteUri(folder), folder);
+    const env = { MLFLOW_TRACKING_URI: server.url };
+    const done = await runProgram(
+      rig,
+      `await track.setExperiment("remote");
+       await track.withRun({ runName: "whole" }, async (run) => {
+         track.logParam("lr", 0.1);
+         track.logMetric("loss", 1, { step: 4 });
+         await track.logText("hello", "a.txt");
+         console.log(JSON.stringify(run.info.runId));
+       });
+       const open = await track.startRun({ runName: "open" });
+       track.logMetric("loss", 2);
+       console.log(JSON.stringify(open.info.runId));`,
+      { env },
+    );
+    const [wholeId, openId] = printed(done) as readonly string[];
+    const runOf = async (runId: string) =>
+      (await server.get("runs/get", { run_id: runId }))["run"] as { info: Fields; data: Fields };
+    const whole = await runOf(wholeId ?? "");
+    expect(whole.info).toMatchObject({ status: "FINISHED", run_name: "whole" });
+    expect(whole.data).toMatchObject({
+      params: [{ key: "lr", value: "0.1" }],
+      metrics: [{ key: "loss", value: 1, step: 4 }],
+    });
+    const { files } = await server.get("artifacts/list", { run_id: wholeId ?? "" });
+    expect(files).toMatchObject([{ path: "a.txt", file_size: 5 }]);
+    expect((await runOf(openId ?? "")).info).toMatchObject({ status: "FINISHED" });
+
+    const killed = startProgram(
+      rig,
+      `const run = await track.startRun({ runName: "killed" });
+       track.logMetric("loss", 3);
+       await track.flush();
+       console.log(run.info.runId);
+       setInterval(() => {}, 1000);`,
+      { env },
+    );
+    await waitFor(() => killed.stdout().includes("\n"));
+    killed.process.kill("SIGKILL");
+    await killed.finished;
+    const runId = killed.stdout().trim();
+    await waitFor(async () => (await runOf(runId)).info["status"] === "KILLED", { what: "the killed run is KILLED" });
+    expect((await runOf(runId)).data).toMatchObject({ metrics: [{ key: "loss", value: 3 }] });
+  });
+});
