@@ -58,7 +58,7 @@ const isAlwaysNeeded = (id: string): boolean =>
 
 /** What serves MLflow clients: a command that has none never loads it. */
 const isForMlflowClients =
-  /\/src\/(?:server\/|recorder\/endpoint\/(?!endpoint\.ts)|wire\/(?:rest-json-models|rest-json-registry)|artifacts\/local-streamed|store\/sqlite\/(?:sqlite-registry|registered-models|model-versions|search-registry))/u;
+  /\/src\/(?:server\/|recorder\/endpoint\/(?!endpoint\.ts)|wire\/(?:rest-json-models|rest-json-registry)|artifacts\/local-streamed|http\/forwarder|store\/sqlite\/(?:sqlite-registry|registered-models|model-versions|search-registry))/u;
 
 /** The hook, alone in its folder since that is on PYTHONPATH, and what it loads once a program uses MLflow. */
 const python = (outDir: string): { from: string; to: string }[] => [

@@ -55,9 +55,11 @@ export interface LogBatchOperation {
 export interface LogArtifactOperation {
   readonly op: "log-artifact";
   readonly runId: string;
+  /** The file is a logged model's, not the run's. */
+  readonly modelId?: string;
   /** Path of a file or folder, relative to the journal folder. */
   readonly spoolPath: string;
-  /** Path below the run's artifact root, POSIX, of the file (or folder) itself. */
+  /** Path below the artifact root of the run (of the model), POSIX, of the file (or folder) itself. */
   readonly artifactFile: string;
 }
 

@@ -31,6 +31,8 @@ export const trackTags = {
   createId: "track.create_id",
   /** On its way from the run keeper to the endpoint only: the script wants a child run. */
   nested: "track.nested",
+  /** The id that the command knew the run by, where the server gave another. */
+  offlineId: "track.offline_id",
   /** Ids that an imported run or logged model had where it came from, on a server that makes its own. */
   importedRunId: "track.imported_run_id",
   importedModelId: "track.imported_model_id",

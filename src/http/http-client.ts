@@ -4,10 +4,10 @@ import type { StoreError } from "../errors.ts";
 import { errorOfAnswer, isDefinite, notMlflow } from "./answer-errors.ts";
 import { errorOfConnection, isCertificateFault } from "./connection-errors.ts";
 import { isRetriedStatus, retryAfterMs, retryWaitMs } from "./retry-policy.ts";
-import { Transport, type TransportAnswer, type TransportRequest } from "./transport.ts";
+import { Transport, type TransportAnswer } from "./transport.ts";
 
 export interface HttpRequest {
-  readonly method: TransportRequest["method"];
+  readonly method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
   /** Below the server's URL, with its leading slash. */
   readonly path: string;
   /** Repeated names for lists. */

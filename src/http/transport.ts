@@ -9,7 +9,7 @@ import { chooseProxy } from "./proxy-choice.ts";
 
 /** One HTTP exchange, without retries. */
 export interface TransportRequest {
-  readonly method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
+  readonly method: string;
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | Readable;
@@ -19,6 +19,7 @@ export interface TransportRequest {
 export interface TransportAnswer {
   readonly status: number;
   header(name: string): string | undefined;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Readable & { text(): Promise<string>; dump(): Promise<void> };
 }
 
@@ -50,6 +51,7 @@ export class Transport {
     });
     return {
       status: answer.statusCode,
+      headers: answer.headers,
       header: (name) => {
         const value = answer.headers[name];
         return typeof value === "string" ? value : value?.[0];

@@ -6,6 +6,7 @@ import { isTerminalStatus } from "../entities/run-status.ts";
 import { StoreError } from "../errors.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
 import { withoutTurningBack } from "./attempt-guard.ts";
+import { createModel } from "./create-model.ts";
 import { createRun } from "./create-run.ts";
 import { canMoveRuns } from "../store/run-mover.ts";
 import { storeSpooledArtifact } from "./spooled-artifact.ts";
@@ -23,10 +24,12 @@ export interface RunIdMap {
 
 export interface ApplyContext {
   readonly folder: string;
-  readonly openArtifacts: (run: RunInfo) => Promise<ArtifactRepository>;
+  readonly openArtifacts: (place: Pick<RunInfo, "artifactUri">) => Promise<ArtifactRepository>;
   readonly runIds?: RunIdMap;
   /** Runs that were asked for before: where their artifacts lie never changes. */
   readonly knownRuns?: Map<string, RunInfo>;
+  /** The same for logged models. */
+  readonly knownModels?: Map<string, string>;
   /** Attempt that said it: tags and status of a run whose `track.attempt` is newer are left alone. Absent: no such check. */
   readonly guardedAttempt?: number;
 }
@@ -43,7 +46,9 @@ export async function applyOperation(
   if (allowed === undefined) return;
   if (allowed.op === "log-artifact") return storeSpooledArtifact(store, allowed, context);
   if (isRunOperation(allowed)) return applyToRun(store, allowed);
-  return isModelOperation(allowed) ? applyToModel(store, allowed) : applyToExperiment(store, allowed, context.runIds);
+  return isModelOperation(allowed)
+    ? applyToModel(store, allowed, context.runIds)
+    : applyToExperiment(store, allowed, context.runIds);
 }
 
 type PlainOperation = Exclude<StoreOperation, { readonly op: "create-run" | "log-artifact" }>;
@@ -142,11 +147,12 @@ async function applyToExperiment(
   }
 }
 
-async function applyToModel(store: TrackingStore, operation: ModelOperation): Promise<void> {
+async function applyToModel(store: TrackingStore, operation: ModelOperation, ids: RunIdMap | undefined): Promise<void> {
   const { modelId } = operation;
   switch (operation.op) {
     case "create-logged-model": {
       const { op: _op, ...request } = operation;
+      if (ids !== undefined) return createModel(store, request, ids);
       return ifNotDone(store.createLoggedModel(request), () => modelExists(store, modelId));
     }
     case "finalize-logged-model":

@@ -1,20 +1,20 @@
 import type { CreateRunOperation, ExperimentReference } from "../entities/journal-entry.ts";
 import type { Run } from "../entities/run.ts";
-import { mlflowTags, trackTags } from "../entities/tag-keys.ts";
-import type { Tag } from "../entities/tag.ts";
+import { trackTags } from "../entities/tag-keys.ts";
 import { StoreError } from "../errors.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
 import type { RunIdMap } from "./apply-operation.ts";
 import { hasCodeOf } from "./replay.ts";
+import { withStoreParent } from "./store-ids.ts";
 
 /** Makes the run unless it is there already, known by its `track.create_id`; so does its experiment, if that is given by name. */
 export async function createRun(store: TrackingStore, operation: CreateRunOperation, runIds?: RunIdMap): Promise<void> {
   if (runIds === undefined ? await isThere(store, operation) : runIds.isCreated(operation.runId)) return;
   const { op: _op, createId, experiment, ...request } = operation;
-  const experimentId = await experimentIdOf(store, experiment);
+  const experimentId = await experimentIdOf(store, experiment, runIds);
   const found =
     runIds?.mayExist(operation.runId) === true ? await findByCreateId(store, experimentId, createId) : undefined;
-  const tags = request.tags.filter(({ key }) => key !== trackTags.createId).map((tag) => withStoreId(tag, runIds));
+  const tags = request.tags.filter(({ key }) => key !== trackTags.createId).map((tag) => withStoreParent(tag, runIds));
   const run =
     found ??
     (await store.createRun({
@@ -48,14 +48,12 @@ async function findByCreateId(store: TrackingStore, experimentId: string, create
   return page.items[0];
 }
 
-/** A parent that was made offline has another id on the server. */
-function withStoreId(tag: Tag, runIds: RunIdMap | undefined): Tag {
-  if (tag.key !== mlflowTags.parentRunId || runIds === undefined) return tag;
-  return { key: tag.key, value: runIds.toStore(tag.value) };
-}
-
-async function experimentIdOf(store: TrackingStore, experiment: ExperimentReference): Promise<string> {
-  if ("experimentId" in experiment) return experiment.experimentId;
+async function experimentIdOf(
+  store: TrackingStore,
+  experiment: ExperimentReference,
+  ids: RunIdMap | undefined,
+): Promise<string> {
+  if ("experimentId" in experiment) return ids?.toStore(experiment.experimentId) ?? experiment.experimentId;
   const name = experiment.experimentName;
   const found = await activeExperimentId(store, name);
   if (found !== undefined) return found;

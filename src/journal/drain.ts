@@ -62,6 +62,7 @@ export class Drain {
   readonly #work = new Sleeper();
   readonly #pace = new Sleeper();
   readonly #knownRuns = new Map<string, RunInfo>();
+  readonly #knownModels = new Map<string, string>();
   #groups: EntryGroups;
   #loop: Promise<void> | undefined;
   #isStopped = false;
@@ -265,7 +266,8 @@ export class Drain {
 
   #contextOf(): ApplyContext {
     const { folder, openArtifacts, runIds } = this.#options;
-    return { folder, openArtifacts, knownRuns: this.#knownRuns, ...(runIds === undefined ? {} : { runIds }) };
+    const known = { knownRuns: this.#knownRuns, knownModels: this.#knownModels };
+    return { folder, openArtifacts, ...known, ...(runIds === undefined ? {} : { runIds }) };
   }
 
   #noteStored(operation: StoreOperation): void {

@@ -7,8 +7,8 @@ import type { RunIdMap } from "./apply-operation.ts";
 type Ids = Readonly<Record<string, string>>;
 
 /** The ids of a journal and those that a tracking server gave instead; empty where there are none yet. */
-export function readRunIds(folder: string): Ids {
-  const text = readOrUndefined(join(folder, journalFiles.runIds));
+export function readRunIds(folder: string, file: string = journalFiles.runIds): Ids {
+  const text = readOrUndefined(join(folder, file));
   if (text === undefined) return {};
   try {
     const value: unknown = JSON.parse(text);
@@ -21,16 +21,20 @@ export function readRunIds(folder: string): Ids {
 
 /** The id map of a journal for a tracking server, kept beside the cursor. A lost map is made anew: runs are found by their tag. */
 export class RunIds implements RunIdMap {
-  readonly #folder: string;
+  readonly #path: string;
   readonly #onCreated: (runId: string, storeRunId: string) => void;
   readonly #toStore: Map<string, string>;
   readonly #toJournal: Map<string, string>;
   readonly #untried = new Set<string>();
 
-  constructor(folder: string, onCreated: (runId: string, storeRunId: string) => void = () => {}) {
-    this.#folder = folder;
+  constructor(
+    folder: string,
+    onCreated: (runId: string, storeRunId: string) => void = () => {},
+    file: string = journalFiles.runIds,
+  ) {
+    this.#path = join(folder, file);
     this.#onCreated = onCreated;
-    this.#toStore = new Map(Object.entries(readRunIds(folder)));
+    this.#toStore = new Map(Object.entries(readRunIds(folder, file)));
     this.#toJournal = new Map(Array.from(this.#toStore, ([runId, storeRunId]) => [storeRunId, runId]));
   }
 
@@ -64,10 +68,9 @@ export class RunIds implements RunIdMap {
   }
 
   #save(): void {
-    const path = join(this.#folder, journalFiles.runIds);
     try {
-      writeFileSync(`${path}.new`, JSON.stringify(Object.fromEntries(this.#toStore)), { mode: 0o600 });
-      renameSync(`${path}.new`, path);
+      writeFileSync(`${this.#path}.new`, JSON.stringify(Object.fromEntries(this.#toStore)), { mode: 0o600 });
+      renameSync(`${this.#path}.new`, this.#path);
     } catch (error) {
       // Whatever the disk answers: recording goes on with what lies in memory.
       if (!(error instanceof Error && "code" in error)) throw error;

@@ -1,4 +1,6 @@
 import type { MetricTuple } from "../entities/journal-entry.ts";
+import { mlflowTags } from "../entities/tag-keys.ts";
+import type { Tag } from "../entities/tag.ts";
 import type { RunIdMap } from "./apply-operation.ts";
 import type { LaterOperation } from "./attempt-guard.ts";
 
@@ -21,8 +23,13 @@ function withSubjectIds(operation: LaterOperation, ids: RunIdMap): LaterOperatio
 
 /** What else it names. */
 function withNamedIds(operation: LaterOperation, ids: RunIdMap): LaterOperation {
-  if (operation.op === "log-batch" && operation.metrics !== undefined) {
-    return { ...operation, metrics: operation.metrics.map((metric) => ofStoreModel(metric, ids)) };
+  if (operation.op === "log-batch") {
+    const { metrics, tags } = operation;
+    return {
+      ...operation,
+      ...(metrics !== undefined && { metrics: metrics.map((metric) => ofStoreModel(metric, ids)) }),
+      ...(tags !== undefined && { tags: tags.map((tag) => withStoreParent(tag, ids)) }),
+    };
   }
   if (operation.op === "log-inputs") {
     return { ...operation, modelIds: operation.modelIds.map((id) => ids.toStore(id)) };
@@ -34,6 +41,12 @@ function withNamedIds(operation: LaterOperation, ids: RunIdMap): LaterOperation 
     return { ...operation, sourceRunId: ids.toStore(operation.sourceRunId) };
   }
   return operation;
+}
+
+/** A parent that the command's processes know by another id than the store. */
+export function withStoreParent(tag: Tag, ids: RunIdMap | undefined): Tag {
+  if (tag.key !== mlflowTags.parentRunId || ids === undefined) return tag;
+  return { key: tag.key, value: ids.toStore(tag.value) };
 }
 
 function ofStoreModel(metric: MetricTuple, ids: RunIdMap): MetricTuple {

@@ -2,6 +2,7 @@ import type { ArtifactRepository } from "../artifacts/artifact-repository.ts";
 import { openArtifactRepository } from "../artifacts/open-artifact-repository.ts";
 import type { ServerAccess } from "../entities/server-access.ts";
 import { resolveServerAccess } from "../settings/server-access.ts";
+import { outerEndpoint } from "../settings/tracking-uri.ts";
 import { openTrackingStore } from "../store/open-store.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
 import type { JournalHeader } from "../wire/journal-header.ts";
@@ -89,6 +90,16 @@ export class RecordingStore {
     this.#reading = undefined;
     for (const repository of this.#artifacts.values()) await repository.close?.();
     this.#artifacts.clear();
+  }
+
+  /** The endpoint of an outer run stands for the server. */
+  get isThroughOuter(): boolean {
+    return outerEndpoint(this.#header.trackingUri, this.#env) !== undefined;
+  }
+
+  /** How a tracking server is reached, every request tried once; `undefined` for any other store. */
+  get access(): ServerAccess | undefined {
+    return this.#accessOption().access;
   }
 
   #accessOption(change = (access: ServerAccess) => access): { readonly access?: ServerAccess } {

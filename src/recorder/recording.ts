@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { JournalMemo, ScrapePosition, StoreOperation, TakenIn } from "../entities/journal-entry.ts";
-
+import type { ArtifactRepository } from "../artifacts/artifact-repository.ts";
+import type { JournalEntry, JournalMemo, ScrapePosition, StoreOperation, TakenIn } from "../entities/journal-entry.ts";
+import type { ServerAccess } from "../entities/server-access.ts";
 import type { Tag } from "../entities/tag.ts";
 import { claimJournal, type JournalClaim } from "../journal/claim.ts";
 import { Drain } from "../journal/drain.ts";
@@ -10,10 +11,12 @@ import { JournalWriter } from "../journal/journal-writer.ts";
 import { RunIds } from "../journal/run-ids.ts";
 import { journalFiles, type JournalHeader } from "../wire/journal-header.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
+import { succeedsWithin } from "../util/succeeds-within.ts";
 import { monotonicMs } from "../util/monotonic.ts";
 import { failOnPurpose } from "../util/test-fault.ts";
 import { createMasker, type SecretMasker } from "../wire/redact.ts";
 import { EarlierEntries } from "./earlier-entries.ts";
+import { forgetOuter, readHeader } from "./recording-files.ts";
 import { LiveRun, type Speaker } from "./live-run.ts";
 import { OpenRuns } from "./open-runs.ts";
 import { RecordingStore } from "./recording-store.ts";
@@ -78,6 +81,7 @@ export class Recording {
   readonly #store: RecordingStore;
   readonly #runIds: RunIds | undefined;
   #childRunId: string | undefined;
+  #isStoreAway = false;
 
   /** `undefined` while another process has the journal, or where its header cannot be read. */
   static async open(options: RecordingOptions): Promise<Recording | undefined> {
@@ -149,14 +153,44 @@ export class Recording {
     this.#childRunId = runId;
   }
 
-  /** The store's id of what the command's processes know by another one. */
+  /** The store's id of what the journal knows by another one. */
   toStoreId(id: string): string {
     return this.#runIds?.toStore(id) ?? id;
   }
 
-  /** The id that the command's processes know. */
+  /** The journal's id of what the store knows by another one. */
   fromStoreId(storeId: string): string {
     return this.#runIds?.toJournal(storeId) ?? storeId;
+  }
+
+  /** The store is a tracking server, which gives ids of its own. */
+  get isServer(): boolean {
+    return this.#store.isServer;
+  }
+
+  /** It has given one by now for what the journal knows by this. */
+  isOnServer(id: string): boolean {
+    return this.#runIds?.isCreated(id) ?? true;
+  }
+
+  /** The last attempt to store something has failed, and the next is waited for. */
+  get isStoreAway(): boolean {
+    return this.#isStoreAway;
+  }
+
+  /** How the tracking server behind the store is reached. */
+  get access(): ServerAccess | undefined {
+    return this.#store.access;
+  }
+
+  /** A repository of artifacts that the journal's own are stored in. */
+  openArtifacts(artifactUri: string): ArtifactRepository {
+    return this.#store.openArtifacts(artifactUri);
+  }
+
+  /** What was said and is in the journal, from its beginning. */
+  entries(): Iterable<{ readonly entry: JournalEntry }> {
+    return readEntries(this.folder);
   }
 
   /** What was remembered beside the store's writes. */
@@ -234,7 +268,7 @@ export class Recording {
   /** All is in the store, or refused, within `timeoutMs`; false where it is not. */
   async settle(timeoutMs: number): Promise<boolean> {
     this.live.commit();
-    return await within(this.#drain.idle(), timeoutMs);
+    return await succeedsWithin(this.#drain.idle(), timeoutMs);
   }
 
   /** For a crash: what lies in memory goes to the journal before this returns. Throws what the disk answers. */
@@ -247,7 +281,7 @@ export class Recording {
   async close(): Promise<void> {
     this.live.commit();
     await this.#writer.close().catch((error: unknown) => this.notice("journal", String(error)));
-    const isDone = (await this.#isDrained()) && (await within(this.#drain.finish(), 30_000));
+    const isDone = (await this.#isDrained()) && (await succeedsWithin(this.#drain.finish(), 30_000));
     if (!isDone) await this.#stopDrain();
     await this.#store.close();
     if (isDone) this.#retire();
@@ -262,7 +296,7 @@ export class Recording {
 
   async #isDrained(): Promise<boolean> {
     if (this.pendingEntries === 0) return true;
-    return this.#options.isReplay !== true && (await within(this.#drain.idle(), lastEntriesMs));
+    return this.#options.isReplay !== true && (await succeedsWithin(this.#drain.idle(), lastEntriesMs));
   }
 
   /** What was refused stays to be looked at; no later command has anything to do with it. */
@@ -276,6 +310,9 @@ export class Recording {
     failOnPurpose("journal");
     this.openRuns.observe(operation);
     this.onOperation(operation);
+    // No server can have heard of what is being written down for the first time.
+    if (operation.op === "create-run") this.#runIds?.noteUntried(operation.runId);
+    if (operation.op === "create-logged-model") this.#runIds?.noteUntried(operation.modelId);
     if (memo !== undefined) this.#memo = { ...this.#memo, ...memo };
     this.#writer.append({
       receivedAt: this.#options.now(),
@@ -307,6 +344,7 @@ export class Recording {
           `the store refused what was said (${entry.operation.op}): ${error.message}`,
         ),
       onStateChange: (state) => {
+        this.#isStoreAway = state.kind === "waiting";
         if (state.kind === "waiting" && state.attempt > 3) {
           this.notice("store", `the store cannot be written for now, recording goes on: ${state.error.message}`);
         }
@@ -316,9 +354,13 @@ export class Recording {
 
   #openRunIds(): RunIds {
     const { runId } = this.header;
-    const runIds = new RunIds(this.#options.folder, (created, storeRunId) => {
+    const { folder } = this.#options;
+    const onCreated = (created: string, storeRunId: string): void => {
       if (created === runId) this.#options.onRunId?.(storeRunId);
-    });
+    };
+    const isThroughOuter = this.#store.isThroughOuter;
+    if (!isThroughOuter) forgetOuter(folder);
+    const runIds = new RunIds(folder, onCreated, isThroughOuter ? journalFiles.outerRunIds : journalFiles.runIds);
     if (runIds.isCreated(runId)) this.#options.onRunId?.(runIds.toStore(runId));
     return runIds;
   }
@@ -339,33 +381,8 @@ export class Recording {
       if (header.tags.length > 0) live.write({ op: "log-batch", runId, tags: header.tags });
     } else {
       const { createId, experiment, userId, startTime, tags } = header;
-      this.#runIds?.noteUntried(runId);
       live.write({ op: "create-run", runId, createId, experiment, runName: runName ?? "", userId, startTime, tags });
     }
     if (header.params.length > 0) live.write({ op: "log-batch", runId, params: header.params });
-  }
-}
-
-function readHeader(folder: string): JournalHeader | undefined {
-  try {
-    return JSON.parse(readFileSync(join(folder, journalFiles.header), "utf8")) as JournalHeader;
-  } catch {
-    // Without its header a journal cannot be told by anyone; `track doctor` names such folders.
-    return undefined;
-  }
-}
-
-async function within(action: Promise<unknown>, timeoutMs: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), timeoutMs);
-  });
-  try {
-    return await Promise.race([action.then(() => true), late]);
-  } catch {
-    // The drain was stopped on the way: what is left stays in the journal.
-    return false;
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -115,10 +115,18 @@ export class RunSession {
   commandStarted(command: ProcessIdentity, console: ConsoleSource, runId: string): void {
     this.#command = command;
     this.recording.childRunId = runId;
+    this.#noteOfflineId(runId);
     this.#consoleSource = console;
     this.#console.follow(console);
     // A run of a moment needs no tag that its end would remove again; until then its journal tells who is alive.
     this.#processTimer = setTimeout(() => this.#writeProcesses(command), processTagAfterMs).unref();
+  }
+
+  /** Started while no server could give the run its id: whoever has noted the one it had then must find it. */
+  #noteOfflineId(runId: string): void {
+    const { isServer, header, live } = this.recording;
+    if (!isServer || header.isResumed || runId !== header.runId || live.tags.has(trackTags.offlineId)) return;
+    this.recording.logTags([{ key: trackTags.offlineId, value: runId }]);
   }
 
   #writeProcesses(command: ProcessIdentity): void {

@@ -8,10 +8,8 @@ import { RequestRefusal } from "./answer.ts";
 const drainedBytes = 256 * 1024 * 1024;
 
 /** The JSON object in a request's body; no body at all is the empty object. Anything else, or a wrong content type, is refused. */
-export async function readMessage(request: IncomingMessage, maxBytes: number): Promise<JsonObject> {
-  const { method } = request;
-  const body = await readBody(request, maxBytes);
-  if (method === "POST" || method === "PUT") checkContentType(request.headers["content-type"]);
+export function parseMessage({ method, headers }: IncomingMessage, body: string): JsonObject {
+  if (method === "POST" || method === "PUT") checkContentType(headers["content-type"]);
   if (body.length === 0) return {};
   const value = parseJson(body);
   // Old clients encode their message twice.
@@ -20,7 +18,8 @@ export async function readMessage(request: IncomingMessage, maxBytes: number): P
   return message;
 }
 
-function readBody(request: IncomingMessage, maxBytes: number): Promise<string> {
+/** The whole body; one over `maxBytes` is refused. */
+export function readBody(request: IncomingMessage, maxBytes: number): Promise<string> {
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = [];
     let size = 0;

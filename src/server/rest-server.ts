@@ -13,10 +13,11 @@ import {
 } from "./answer.ts";
 import { type Credentials, Guards } from "./guards.ts";
 import { messageFromQuery } from "./message-fields.ts";
-import { readMessage } from "./request-body.ts";
+import { parseMessage, readBody } from "./request-body.ts";
 import { findPath, type FoundPath } from "./route-table.ts";
 import type { Call, Route } from "./route.ts";
 import type { ServedStores } from "./served-stores.ts";
+import type { JsonObject } from "../wire/rest-json.ts";
 
 export type { ServedStores } from "./served-stores.ts";
 
@@ -32,10 +33,30 @@ export interface RestServerOptions {
   storesFor(peer: RequestPeer): ServedStores;
   /** Largest JSON body; default 64 MiB. Artifacts have no limit. */
   readonly maxBodyBytes?: number;
+  /** A server behind this one, which answers what is not to be answered here. */
+  readonly elsewhere?: Elsewhere;
   /** Told the path of a request that is not served here, such as those for traces. */
   onUnsupported?(path: string): void;
   /** Told what nobody expected, after the client was answered `INTERNAL_ERROR`. */
   onFault?(error: unknown): void;
+}
+
+/** A request as far as it is read when it is decided who answers it. */
+export interface HeardRequest {
+  readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  /** The variable parts of the path, decoded. */
+  readonly values: Readonly<Record<string, string>>;
+  /** Body or query; empty where a file is sent or asked for. */
+  readonly message: JsonObject;
+  readonly peer: RequestPeer;
+}
+
+export interface Elsewhere {
+  isFor(heard: HeardRequest): boolean | Promise<boolean>;
+  /** Writes the response. `body`: where it is read already; else it is still to be read. */
+  answer(request: IncomingMessage, response: ServerResponse, body?: string): Promise<void>;
 }
 
 const latestResponses = new WeakMap<Socket, ServerResponse>();
@@ -104,10 +125,13 @@ async function serve(
   if (!path.endsWith("/server-info")) guards.checkCredentials(request);
   const found = findPath(path);
   const route = found?.methods.get(methodOf(request));
-  if (found === undefined || route === undefined) return answerUnknown(request, response, { path, found, options });
+  if (found === undefined || route === undefined) {
+    if (options.elsewhere !== undefined) return options.elsewhere.answer(request, response);
+    return answerUnknown(request, response, { path, found, options });
+  }
   const query = mark < 0 ? "" : url.slice(mark + 1);
-  const call = { stores: options.storesFor({ port: request.socket.remotePort ?? 0 }), path: found.path };
-  return run(route, { request, response, call, query, maxBodyBytes: options.maxBodyBytes ?? defaultMaxBodyBytes });
+  const peer = { port: request.socket.remotePort ?? 0 };
+  return run(route, { request, response, options, path, values: found.path, query, peer });
 }
 
 /** A HEAD is answered as a GET, of which Node leaves the body out. */
@@ -126,25 +150,37 @@ function answerUnknown(
   options.onUnsupported?.(path);
 }
 
-async function run(
-  route: Route,
-  given: {
-    readonly request: IncomingMessage;
-    readonly response: ServerResponse;
-    readonly call: Call;
-    readonly query: string;
-    readonly maxBodyBytes: number;
-  },
-): Promise<void> {
-  const { request, response, call, query } = given;
+interface Given {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly options: RestServerOptions;
+  readonly path: string;
+  readonly values: Call["path"];
+  readonly query: string;
+  readonly peer: RequestPeer;
+}
+
+async function run(route: Route, given: Given): Promise<void> {
+  const { request, response, options, query } = given;
   if (route.kind === "stream") {
-    await route.handle(request, response, { ...call, query: new URLSearchParams(query) });
+    const parameters = new URLSearchParams(query);
+    if (await isElsewhere(given, Object.fromEntries(parameters))) return options.elsewhere?.answer(request, response);
+    await route.handle(request, response, { ...callOf(given), query: parameters });
     return;
   }
-  const body = await readMessage(request, given.maxBodyBytes);
+  const body = await readBody(request, options.maxBodyBytes ?? defaultMaxBodyBytes);
   const isQuery = query !== "" && methodOf(request) === "GET";
-  const answer = await route.handle(isQuery ? messageFromQuery(query) : body, call);
+  const message = isQuery ? messageFromQuery(query) : parseMessage(request, body);
+  if (await isElsewhere(given, message)) return options.elsewhere?.answer(request, response, body);
+  const answer = await route.handle(message, callOf(given));
   answerJson(response, answer ?? undefined);
+}
+
+const callOf = ({ options, peer, values }: Given): Call => ({ stores: options.storesFor(peer), path: values });
+
+async function isElsewhere({ options, request, path, values, peer }: Given, message: JsonObject): Promise<boolean> {
+  if (options.elsewhere === undefined) return false;
+  return await options.elsewhere.isFor({ method: methodOf(request), path, values, message, peer });
 }
 
 function answerPlain(request: IncomingMessage, response: ServerResponse, path: string): void {

@@ -4,14 +4,18 @@ import { join } from "node:path";
 import { plainAccess, type ProxySettings, type ServerAccess, type TlsSettings } from "../entities/server-access.ts";
 import { UsageError } from "../errors.ts";
 import { hasCode } from "../util/error-code.ts";
-import { type Environment, variable } from "./tracking-uri.ts";
+import { type Environment, outerEndpoint, variable } from "./tracking-uri.ts";
 
 /**
  * How the server behind an http(s) tracking URI is reached, by MLflow's variables. Credentials of the environment are used only
  * where MLFLOW_TRACKING_URI beside them has the same origin; a user in the URI itself wins, `~/.mlflow/credentials` fills in.
- * Throws `UsageError` for a value that cannot be meant.
+ * Inside another run of the same server that run's endpoint is asked. Throws `UsageError` for a value that cannot be meant.
  */
 export function resolveServerAccess(trackingUri: string, env: Environment): ServerAccess {
+  const outer = outerEndpoint(trackingUri, env);
+  if (outer !== undefined) {
+    return { ...plainAccess(outer), authorization: `Bearer ${variable(env, "MLFLOW_TRACKING_TOKEN")}` };
+  }
   const url = parseUrl(trackingUri);
   const own = variable(env, "MLFLOW_TRACKING_URI");
   const isBeside = own !== undefined && originOf(own) === url.origin;

@@ -24,8 +24,17 @@ export function resolveTrackingUri(option: string | undefined, env: Environment,
 /** Inside a run `MLFLOW_TRACKING_URI` is the loopback endpoint of that run's recorder; its store is the one behind it. */
 function inheritedUri(env: Environment): string | undefined {
   const given = variable(env, "MLFLOW_TRACKING_URI");
-  const isEndpoint = given !== undefined && /^http:\/\/127\.0\.0\.1:\d+$/u.test(given) && hasEndpointToken(env);
+  const isEndpoint = given !== undefined && isEndpointUri(given) && hasEndpointToken(env);
   return isEndpoint ? (variable(env, "TRACK_TRACKING_URI") ?? given) : given;
+}
+
+/** The endpoint of the outer run whose store is behind this URI: what is said inside of that run goes the outer run's way. */
+export function outerEndpoint(trackingUri: string, env: Environment): string | undefined {
+  const given = variable(env, "MLFLOW_TRACKING_URI");
+  const isBehind = variable(env, "TRACK_TRACKING_URI") === trackingUri;
+  return given !== undefined && isBehind && isServerUri(trackingUri) && isEndpointUri(given) && hasEndpointToken(env)
+    ? given
+    : undefined;
 }
 
 /** The credentials are those of an outer run's endpoint: only its clients are given one random token as their password as well. */
@@ -33,3 +42,5 @@ export function hasEndpointToken(env: Environment): boolean {
   const token = variable(env, "MLFLOW_TRACKING_TOKEN");
   return token !== undefined && token === env["MLFLOW_TRACKING_PASSWORD"] && env["TRACK_RUN_ID"] !== undefined;
 }
+
+const isEndpointUri = (uri: string): boolean => /^http:\/\/127\.0\.0\.1:\d+$/u.test(uri);

@@ -48,6 +48,8 @@ export interface JournalHeader {
   readonly isResumed: boolean;
   readonly createId: string;
   readonly experiment: ExperimentReference;
+  /** Of an experiment that is given by its id, where it is known. */
+  readonly experimentName?: string;
   /** For a resumed run: the new name, if the user gave one. */
   readonly runName?: string;
   readonly userId: string;
@@ -114,6 +116,8 @@ export const journalFiles = {
   runIds: "run-ids.json",
   /** JSON lines, process identities: shells within this run that have ended a run of their own. */
   endedShells: "ended-shells",
+  /** The same, where the endpoint of an outer run stands for the server. */
+  outerRunIds: "run-ids-outer.json",
   spool: "spool",
   /** The console log while it grows, secrets masked; a later recorder begins it anew. */
   consolePart: "spool/console.part",

@@ -9,6 +9,7 @@ import { FaultProxy } from "./fault-proxy.ts";
 import { makeFolder, removeFolder } from "./interop-folder.ts";
 import { MlflowServer } from "./mlflow-server.ts";
 import { isInstalled, newestMlflow } from "./mlflow-versions.ts";
+import { warmUp } from "./warm-up.ts";
 
 describe.skipIf(!isInstalled(newestMlflow))("track run with a tracking server", () => {
   let server: MlflowServer;
@@ -232,11 +233,3 @@ describe.skipIf(!isInstalled(newestMlflow))("track run with a tracking server", 
     expect(readFileSync(join(rig.journals, journal, "refused.ndjson"), "utf8")).toContain("console/attempt-1.log");
   });
 });
-
-/** A server's first answers take it seconds, in which a run would start under an id that is mapped later. */
-async function warmUp(server: MlflowServer): Promise<void> {
-  const { experiment_id: experimentId } = await server.post("experiments/create", { name: "warm" });
-  await server.get("experiments/get-by-name", { experiment_name: "warm" });
-  await server.post("runs/create", { experiment_id: experimentId, start_time: 1 });
-  await server.post("runs/search", { experiment_ids: [experimentId], max_results: 1 });
-}

@@ -56,7 +56,7 @@ export function attemptHeader(request: AttemptRequest): JournalHeader {
     ...shellKind(request),
     isResumed: run !== undefined,
     createId,
-    experiment: preflight.experiment,
+    ...placeOf(preflight),
     ...(runName !== undefined && { runName }),
     userId: request.userName,
     startTime,
@@ -81,6 +81,10 @@ export function attemptHeader(request: AttemptRequest): JournalHeader {
 
 function shellKind({ kind, outerJournal }: AttemptRequest): Pick<JournalHeader, "kind" | "outerJournal"> {
   return kind === undefined ? {} : { kind, ...(outerJournal !== undefined && { outerJournal }) };
+}
+
+function placeOf({ experiment, experimentName }: Preflight): Pick<JournalHeader, "experiment" | "experimentName"> {
+  return { experiment, ...(experimentName !== undefined && { experimentName }) };
 }
 
 function readAlong({ settings, tensorboard }: AttemptRequest): Pick<JournalHeader, "scrape" | "tensorboard"> {

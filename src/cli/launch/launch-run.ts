@@ -6,7 +6,7 @@ import { bindLoggingServer, type LoggingServer } from "../../client/logging-serv
 import { createJournalFolder, journalRoots } from "../../client/journal-folder.ts";
 import type { ServerAccess } from "../../entities/server-access.ts";
 import type { RunSettings } from "../../settings/run-settings.ts";
-import { type Environment, isServerUri, variable } from "../../settings/tracking-uri.ts";
+import { type Environment, variable } from "../../settings/tracking-uri.ts";
 import { parseTrackingUri } from "../../store/tracking-uri.ts";
 import { messageOf } from "../../util/error-code.ts";
 import type { JournalHeader, TensorboardSettings } from "../../wire/journal-header.ts";
@@ -291,13 +291,13 @@ function openSocket(env: Environment, settings: RunSettings, say: Say): LoggingS
   return undefined;
 }
 
-/** Without it the command's MLflow clients go to the store themselves, as they do where that is a server. */
+/** Without it the command's MLflow clients go to the store themselves, as they do where they are told to. */
 export function openLoopback(
   settings: RunSettings,
   isDirect: boolean,
   say: Say,
 ): LoopbackServer | Promise<LoopbackServer | undefined> | undefined {
-  if (isDirect || isServerUri(settings.trackingUri)) return undefined;
+  if (isDirect) return undefined;
   const without = (error: unknown): undefined => {
     if (settings.strict) throw refusedStart(`MLflow clients cannot be served: ${messageOf(error)}`);
     say(`MLflow clients of the command are on their own, no port could be had: ${messageOf(error)}`);

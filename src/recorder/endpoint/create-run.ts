@@ -33,7 +33,7 @@ export async function createRun(state: EndpointState, said: CreateRunRequest): P
       return own.run(request.experimentId);
     }
   }
-  const parent = isInner || isChild ? [] : [{ key: mlflowTags.parentRunId, value: own.id }];
+  const parent = isInner || isChild ? [] : [{ key: mlflowTags.parentRunId, value: recording.childRunId }];
   return await createOther(state, { ...request, tags: [...request.tags, ...parent] }, key);
 }
 
@@ -74,7 +74,10 @@ async function createOther(state: EndpointState, request: CreateRunRequest, key:
       runName: runName === "" ? named : runName,
       userId,
       startTime,
-      tags: tags.map((tag): Tag => ({ key: tag.key, value: truncateTagValue(tag.value).value })),
+      tags: [
+        ...tags.map((tag): Tag => ({ key: tag.key, value: truncateTagValue(tag.value).value })),
+        ...(state.recording.isServer ? [{ key: trackTags.offlineId, value: runId }] : []),
+      ],
     },
     { requestKey: key },
   );

@@ -9,6 +9,8 @@ import { EndpointState } from "./endpoint-state.ts";
 import { openArtifacts } from "./open-artifacts.ts";
 import { JournaledRegistry } from "./journaled-registry.ts";
 import { JournaledStore } from "./journaled-store.ts";
+import { PassThrough } from "./pass-through.ts";
+import { ServerBehind } from "./server-behind.ts";
 import { SpooledArtifacts } from "./spooled-artifacts.ts";
 
 export interface ServedEndpoint {
@@ -26,7 +28,9 @@ export function serveEndpoint(options: EndpointOptions & { readonly port: number
   const state = new EndpointState(options);
   const registry = new JournaledRegistry(state.access);
   const artifactProxy = new SpooledArtifacts(state);
+  const behind = serverBehind(state, artifactProxy);
   const handler = createRestHandler({
+    ...(behind !== undefined && { elsewhere: behind }),
     credentials: { user: "", token },
     storesFor: ({ port }): ServedStores => ({
       tracking: new JournaledStore(state, port),
@@ -63,6 +67,15 @@ export function serveEndpoint(options: EndpointOptions & { readonly port: number
       const deadline = monotonicMs() + waitMs;
       while ((active.size > 0 || monotonicMs() - lastAt < idleMs) && monotonicMs() < deadline) await sleep(pollMs);
     },
-    close: () => server.closeAllConnections(),
+    close: () => {
+      server.closeAllConnections();
+      void behind?.close();
+    },
   };
+}
+
+/** `undefined` for a store that is no tracking server: all is answered here. */
+function serverBehind(state: EndpointState, artifacts: SpooledArtifacts): ServerBehind | undefined {
+  const { access } = state.recording;
+  return access && new ServerBehind(state, artifacts, new PassThrough({ access, ids: state.ids }));
 }

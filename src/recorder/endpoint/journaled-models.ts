@@ -10,7 +10,7 @@ import type { EndpointState } from "./endpoint-state.ts";
 export async function createLoggedModel(state: EndpointState, request: CreateLoggedModelRequest): Promise<LoggedModel> {
   const { experimentId, name, modelType, sourceRunId, params = [], tags = [] } = request;
   if (name !== undefined) checkLoggedModelName(name);
-  const { artifactLocation } = await state.experiments.active(experimentId);
+  await state.experiments.active(experimentId);
   const modelId = `m-${randomHex(16)}`;
   state.recording.live.write({
     op: "create-logged-model",
@@ -23,17 +23,20 @@ export async function createLoggedModel(state: EndpointState, request: CreateLog
     tags,
   });
   await state.recording.written();
-  state.models.withLocation(modelId, appendToLocation(artifactLocation, "models", modelId, "artifacts"));
   return await withModel(state, modelId);
 }
 
 /** A model that was made here from memory, any other from the store; unknown: `RESOURCE_DOES_NOT_EXIST`. */
 export async function withModel(state: EndpointState, modelId: string): Promise<LoggedModel> {
-  const { models, experiments, access, recording } = state;
+  const { models, access, recording } = state;
   const known = models.get(modelId);
   if (known === undefined) return await access.read((store) => store.getLoggedModel(recording.toStoreId(modelId)));
   if (known.artifactLocation !== "") return known;
-  const { artifactLocation } = await experiments.active(known.experimentId);
-  const location = appendToLocation(artifactLocation, "models", modelId, "artifacts");
+  const location = recording.isServer ? await state.placeOf(modelId) : await placeInStore(state, known);
   return models.withLocation(modelId, location) ?? known;
+}
+
+async function placeInStore(state: EndpointState, { experimentId, modelId }: LoggedModel): Promise<string> {
+  const { artifactLocation } = await state.experiments.active(experimentId);
+  return appendToLocation(artifactLocation, "models", modelId, "artifacts");
 }

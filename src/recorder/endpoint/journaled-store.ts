@@ -26,6 +26,7 @@ import { hasDatasetSearch } from "../../store/tracking-store.ts";
 import { createLoggedModel, withModel } from "./journaled-models.ts";
 import { createRun } from "./create-run.ts";
 import type { EndpointState } from "./endpoint-state.ts";
+import { readHistory } from "./metric-history.ts";
 import { checkBatch, refuseChangedParams, withCutValues } from "./request-checks.ts";
 
 /**
@@ -103,11 +104,13 @@ export class JournaledStore implements TrackingStore, DatasetSearch {
     return run;
   }
 
-  async getRun(runId: string): Promise<Run> {
+  async getRun(said: string): Promise<Run> {
     const { own, runs, access, recording } = this.#state;
+    const runId = this.#state.ids.toJournal(said);
     if (runId === own.id) return own.run(this.#chosenId);
     const known = runs.get(runId);
-    if (known?.isOurs === true) return (await this.#state.find(runId)).run;
+    if (known?.isOurs === true || (recording.isServer && this.#state.isFamily(runId)))
+      return (await this.#state.find(runId)).run;
     return access.read((store) => store.getRun(recording.toStoreId(runId)));
   }
 
@@ -115,8 +118,9 @@ export class JournaledStore implements TrackingStore, DatasetSearch {
     return this.#state.access.read((store) => store.findRunIds(prefix, limit));
   }
 
-  async updateRun(runId: string, request: UpdateRunRequest): Promise<RunInfo> {
+  async updateRun(said: string, request: UpdateRunRequest): Promise<RunInfo> {
     const { own, recording } = this.#state;
+    const runId = this.#state.ids.toJournal(said);
     if (runId === own.id) {
       const isFirst = !own.isTaken;
       own.update(request);
@@ -131,12 +135,14 @@ export class JournaledStore implements TrackingStore, DatasetSearch {
     return known.info;
   }
 
-  deleteRun(runId: string): Promise<void> {
-    return this.#write(runId, { op: "delete-run", runId });
+  deleteRun(said: string): Promise<void> {
+    const runId = this.#state.ids.toJournal(said);
+    return this.#write({ op: "delete-run", runId });
   }
 
-  restoreRun(runId: string): Promise<void> {
-    return this.#write(runId, { op: "restore-run", runId });
+  restoreRun(said: string): Promise<void> {
+    const runId = this.#state.ids.toJournal(said);
+    return this.#write({ op: "restore-run", runId });
   }
 
   searchRuns(query: SearchRunsQuery): Promise<Page<Run>> {
@@ -144,8 +150,9 @@ export class JournaledStore implements TrackingStore, DatasetSearch {
     return this.#state.access.read((store) => store.searchRuns(query));
   }
 
-  async logBatch(runId: string, request: LogBatchRequest): Promise<void> {
+  async logBatch(said: string, request: LogBatchRequest): Promise<void> {
     const { own, recording } = this.#state;
+    const runId = this.#state.ids.toJournal(said);
     checkBatch(request);
     if (runId === own.id) {
       own.logBatch(request, { port: this.#port });
@@ -159,8 +166,9 @@ export class JournaledStore implements TrackingStore, DatasetSearch {
     await recording.written();
   }
 
-  async deleteTag(runId: string, key: string): Promise<void> {
+  async deleteTag(said: string, key: string): Promise<void> {
     const { own, recording } = this.#state;
+    const runId = this.#state.ids.toJournal(said);
     if (runId === own.id) own.deleteTag(key);
     else {
       const known = await this.#state.find(runId);
@@ -172,21 +180,22 @@ export class JournaledStore implements TrackingStore, DatasetSearch {
   }
 
   getMetricHistory(
-    runId: string,
+    said: string,
     key: string,
     page: { readonly maxResults?: number; readonly pageToken?: string } = {},
   ): Promise<Page<Metric>> {
-    const { access, recording } = this.#state;
-    return access.read((store) => store.getMetricHistory(recording.toStoreId(runId), key, page));
+    return readHistory(this.#state, { runId: this.#state.ids.toJournal(said), key, ...page });
   }
 
-  async logInputs(runId: string, datasets: readonly DatasetInput[], modelIds: readonly string[]): Promise<void> {
+  async logInputs(said: string, datasets: readonly DatasetInput[], modelIds: readonly string[]): Promise<void> {
     datasets.forEach(checkDatasetInput);
-    await this.#write(runId, { op: "log-inputs", runId, datasets, modelIds });
+    const runId = this.#state.ids.toJournal(said);
+    await this.#write({ op: "log-inputs", runId, datasets, modelIds });
   }
 
-  logOutputs(runId: string, models: readonly { readonly modelId: string; readonly step: number }[]): Promise<void> {
-    return this.#write(runId, { op: "log-outputs", runId, models });
+  logOutputs(said: string, models: readonly { readonly modelId: string; readonly step: number }[]): Promise<void> {
+    const runId = this.#state.ids.toJournal(said);
+    return this.#write({ op: "log-outputs", runId, models });
   }
 
   createLoggedModel(request: CreateLoggedModelRequest): Promise<LoggedModel> {
@@ -259,10 +268,10 @@ export class JournaledStore implements TrackingStore, DatasetSearch {
   }
 
   async #write(
-    runId: string,
     operation: Extract<StoreOperation, { readonly op: "log-inputs" | "log-outputs" | "delete-run" | "restore-run" }>,
   ): Promise<void> {
     const { own, recording } = this.#state;
+    const { runId } = operation;
     if (runId === own.id) own.write(operation);
     else {
       const { info } = await this.#state.find(runId);

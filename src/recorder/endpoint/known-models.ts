@@ -38,7 +38,7 @@ export class KnownModels {
 
   observe(operation: StoreOperation, now: number): void {
     if (operation.op === "log-batch") return this.#observeMetrics(operation.metrics ?? []);
-    if (!("modelId" in operation)) return;
+    if (!("modelId" in operation) || operation.op === "log-artifact") return;
     const { modelId } = operation;
     switch (operation.op) {
       case "create-logged-model":

@@ -8,11 +8,14 @@ import type { CreateRunRequest, LogBatchRequest, UpdateRunRequest } from "../../
 import type { Speaker } from "../live-run.ts";
 import type { Recording } from "../recording.ts";
 import { RunEdges } from "./run-edges.ts";
+import type { Experiments } from "./experiments.ts";
+import { spooledUri } from "./spooled-artifacts.ts";
 import type { StoreAccess } from "./store-access.ts";
 
 export interface OwnRunOptions {
   readonly recording: Recording;
   readonly access: StoreAccess;
+  readonly experiments: Experiments;
   /** The store can put the run into another experiment. */
   readonly canMove: boolean;
 }
@@ -20,6 +23,8 @@ export interface OwnRunOptions {
 type Place = Pick<RunInfo, "experimentId" | "artifactUri">;
 
 const placeWaitMs = 2000;
+/** A server that was away is asked again so much later. */
+const nextLookUpMs = 5000;
 
 /** What MLflow's clients say of the machine and the program; the wrapper knows better. */
 const contextTags = new Set<string>([
@@ -37,7 +42,8 @@ export class OwnRun {
   readonly #options: OwnRunOptions;
   readonly #edges = new RunEdges();
   readonly #lookedUpBy: number;
-  readonly #placing: Promise<void>;
+  #placing: Promise<void>;
+  #lookUpAgainAt = Infinity;
   #place: Place | undefined;
   #movedTo: string | undefined;
   #runName: string;
@@ -48,12 +54,10 @@ export class OwnRun {
     this.#options = options;
     this.#runName = options.recording.live.tags.get(mlflowTags.runName) ?? options.recording.header.runName ?? "";
     this.#lookedUpBy = Date.now() + placeWaitMs;
-    const isThere = options.recording.header.kind !== "program";
-    this.#placing = (isThere ? this.#lookUp() : Promise.resolve()).catch(() => {
-      // Nothing is there to be seen (the run was refused, the store is no store): answers then name no place of the store's.
-    });
+    this.#placing = options.recording.header.kind === "program" ? Promise.resolve() : this.#tryLookUp();
   }
 
+  /** The journal's id of the run; its processes may know another. */
   get id(): string {
     return this.#options.recording.header.runId;
   }
@@ -84,7 +88,7 @@ export class OwnRun {
     const { header, memo } = this.#options.recording;
     const place = await this.#soonPlace();
     return {
-      runId: header.runId,
+      runId: this.#clientId,
       runName: this.#runName,
       experimentId: chosenId ?? this.#movedTo ?? place.experimentId,
       userId: header.userId,
@@ -94,6 +98,12 @@ export class OwnRun {
       lifecycleStage: this.#lifecycleStage,
       artifactUri: place.artifactUri,
     };
+  }
+
+  /** Its files lie at a place that clients write to themselves, and not behind the tracking server. */
+  async hasOpenPlace(): Promise<boolean> {
+    await this.#soonPlace();
+    return this.#place !== undefined && !this.#place.artifactUri.startsWith("mlflow-artifacts:");
   }
 
   /** Where the run is by now, without waiting. */
@@ -203,9 +213,10 @@ export class OwnRun {
     return metrics.filter(({ key }) => !key.startsWith("system/"));
   }
 
-  /** The place of the files is the store's to say; what waits for a locked store goes through our spool. */
+  /** The place of the files is the store's to say; what waits for a locked store, or a server that is away, goes through our spool. */
   async #soonPlace(): Promise<Place> {
     if (this.#place === undefined) {
+      if (Date.now() > this.#lookUpAgainAt) this.#placing = this.#tryLookUp();
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise<void>((resolve) => {
         timer = setTimeout(resolve, Math.max(0, this.#lookedUpBy - Date.now()));
@@ -213,9 +224,28 @@ export class OwnRun {
       await Promise.race([this.#placing, late]);
       clearTimeout(timer);
     }
-    const { experiment } = this.#options.recording.header;
-    const experimentId = "experimentId" in experiment ? experiment.experimentId : "";
-    return this.#place ?? { experimentId, artifactUri: `mlflow-artifacts:/${this.id}/artifacts` };
+    return this.#place ?? { experimentId: this.#likelyExperimentId(), artifactUri: spooledUri(this.#clientId) };
+  }
+
+  get #clientId(): string {
+    return this.#options.recording.childRunId;
+  }
+
+  #likelyExperimentId(): string {
+    const { recording, experiments } = this.#options;
+    const { experiment } = recording.header;
+    if ("experimentId" in experiment) return experiment.experimentId;
+    return recording.isServer ? experiments.assume(experiment.experimentName) : "";
+  }
+
+  async #tryLookUp(): Promise<void> {
+    this.#lookUpAgainAt = Infinity;
+    try {
+      await this.#lookUp();
+    } catch {
+      // Nothing is there to be seen (the run was refused, the store is no store, a server is away): answers then name no place of the store's.
+      if (this.#options.recording.isServer) this.#lookUpAgainAt = Date.now() + nextLookUpMs;
+    }
   }
 
   async #lookUp(): Promise<void> {

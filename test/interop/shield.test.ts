@@ -1,0 +1,147 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { openArtifactRepository } from "../../src/artifacts/open-artifact-repository.ts";
+import { plainAccess } from "../../src/entities/server-access.ts";
+import type { Run } from "../../src/entities/run.ts";
+import {
+  type Finished,
+  metricsOf,
+  paramsOf,
+  processesIn,
+  type Started,
+  tagsOf,
+  TrackRig,
+  waitFor,
+} from "../e2e/rig.ts";
+import { FaultProxy } from "./fault-proxy.ts";
+import { makeFolder, removeFolder } from "./interop-folder.ts";
+import { mlflowEnvironment } from "./mlflow-agent.ts";
+import { MlflowServer } from "./mlflow-server.ts";
+import { isInstalled, newestMlflow, venvProgram } from "./mlflow-versions.ts";
+import { warmUp } from "./warm-up.ts";
+
+type Said = Readonly<Record<string, unknown>>;
+
+const script = join(import.meta.dirname, "python/shield_script.py");
+
+describe.skipIf(!isInstalled(newestMlflow))("MLflow inside track run before a tracking server", () => {
+  let server: MlflowServer;
+  let proxy: FaultProxy;
+  let rig: TrackRig;
+  let experiment: string;
+  let count = 0;
+
+  beforeAll(async () => {
+    const folder = makeFolder();
+    server = await MlflowServer.start(newestMlflow, `sqlite:///${folder}/mlflow.db`, folder);
+    await warmUp(server);
+    return async () => {
+      await server[Symbol.asyncDispose]();
+      removeFolder(folder);
+    };
+  });
+  beforeEach(async () => {
+    proxy = await FaultProxy.start(server.url);
+    rig = TrackRig.setup();
+    count += 1;
+    experiment = `shield${count}`;
+  });
+  afterEach(async () => {
+    await proxy.always();
+    await rig[Symbol.asyncDispose]();
+    await proxy[Symbol.asyncDispose]();
+  });
+
+  const env = (more: Readonly<Record<string, string>> = {}) => ({
+    ...mlflowEnvironment(rig.cwd),
+    HOME: join(rig.root, "home"),
+    MLFLOW_TRACKING_URI: proxy.url,
+    MLFLOW_EXPERIMENT_NAME: experiment,
+    ...more,
+  });
+  const start = (name: string, more = {}, options: readonly string[] = []): Started =>
+    rig.start(["run", ...options, "--", venvProgram(newestMlflow, "python"), script, name], { env: env(more) });
+  const isAt = (place: string) => waitFor(() => existsSync(join(rig.cwd, place)), { timeoutMs: 60_000, what: place });
+  const goOn = (place: string): void => writeFileSync(join(rig.cwd, `${place}.on`), "");
+  async function pass(started: Started, place: string): Promise<void> {
+    await Promise.race([isAt(place), started.finished.then(({ stderr }) => Promise.reject(new Error(stderr)))]);
+    goOn(place);
+  }
+  function saidBy({ stdout, stderr, code }: Finished): Said {
+    const line = stdout.trim().split("\n").at(-1) ?? "";
+    if (code !== 0 || !line.startsWith("{")) throw new Error(`exit ${code}: ${stderr}`);
+    return JSON.parse(line) as Said;
+  }
+
+  async function runs(name = experiment): Promise<readonly Run[]> {
+    await using store = await rig.openStore(server.url);
+    const found = await store.getExperimentByName(name);
+    if (found === undefined) return [];
+    return (await store.searchRuns({ experimentIds: [found.experimentId], viewType: "ALL" })).items;
+  }
+  const ownOf = (all: readonly Run[]): Run => {
+    const own = all.filter((run) => tagsOf(run)["track.command"] !== undefined);
+    if (own[0] === undefined || own.length > 1) throw new Error(`${own.length} runs of the command`);
+    return own[0];
+  };
+  const artifactsAt = (uri: string) => openArtifactRepository(uri, { access: plainAccess(server.url) });
+  async function textAt(uri: string, file: string): Promise<string> {
+    await artifactsAt(uri).downloadArtifact(file, join(rig.cwd, "fetched"));
+    return readFileSync(join(rig.cwd, "fetched"), "utf8");
+  }
+
+  /** All of `family()` is on the server, once, and the ids of its model's own description are the server's. */
+  async function checkFamily(said: Said): Promise<Run> {
+    expect(said).toMatchObject({
+      seen: [said["run_id"], 0.01, "0.1", "vision"],
+      history: 100,
+      artifacts: ["notes/a.txt"],
+      model: ["net", said["run_id"]],
+    });
+    const [first, second] = said["children"] as string[];
+    expect(said["child"]).toEqual([second, { trial: "1" }, said["run_id"]]);
+    const all = await runs();
+    const own = ownOf(all);
+    expect(all).toHaveLength(3);
+    expect(own.info.status).toBe("FINISHED");
+    expect(paramsOf(own)).toEqual({ lr: "0.1", depth: "3" });
+    expect(tagsOf(own)).toMatchObject({ team: "vision", "track.exit_code": "0" });
+    expect(tagsOf(own)["gone"]).toBeUndefined();
+    await using store = await rig.openStore(server.url);
+    const { items } = await store.getMetricHistory(own.info.runId, "loss");
+    expect(items.map(({ step }) => step)).toEqual(Array.from({ length: 100 }, (_, step) => step));
+    expect(await textAt(own.info.artifactUri, "notes/a.txt")).toBe("hello");
+    const children = all.filter((run) => run !== own).toSorted((a, b) => (a.info.runName < b.info.runName ? -1 : 1));
+    for (const [trial, child] of children.entries()) {
+      expect(child.info).toMatchObject({ runName: `trial ${trial}`, status: "FINISHED" });
+      expect(metricsOf(child)).toEqual({ score: trial });
+      expect(tagsOf(child)["mlflow.parentRunId"]).toBe(own.info.runId);
+      expect(tagsOf(child)["track.offline_id"]).toBe([first, second][trial]);
+      expect(await textAt(child.info.artifactUri, "trial.txt")).toBe(String(trial));
+    }
+    const { items: models } = await store.searchLoggedModels({ experimentIds: [own.info.experimentId] });
+    expect(models.map(({ name, status, sourceRunId }) => [name, status, sourceRunId])).toEqual([
+      ["net", "LOGGED_MODEL_READY", own.info.runId],
+    ]);
+    const [model] = models;
+    const description = await textAt(model?.artifactLocation ?? "", "MLmodel");
+    expect(description).toContain(`model_id: ${model?.modelId}`);
+    expect(description).toContain(`run_id: ${own.info.runId}`);
+    expect(description).not.toContain(String(said["model_id"]));
+    expect(own.outputs.models.map(({ modelId }) => modelId)).toEqual([model?.modelId]);
+    return own;
+  }
+
+  test("online the family is on the server, under the id that the command was given", async () => {
+    const started = start("family");
+    await pass(started, "start");
+    await pass(started, "end");
+    const said = saidBy(await started.finished);
+    const own = await checkFamily(said);
+    expect(said["run_id"]).toBe(own.info.runId);
+    await waitFor(() => rig.journalNames().length === 0);
+  });
+});
+
+export const unused = processesIn;
