@@ -137,6 +137,11 @@ export class Drain {
     return Math.max(0, last - this.#progress.cursor.sequence);
   }
 
+  /** Of the last entry that is stored or refused. */
+  get storedSequence(): number {
+    return this.#progress.cursor.sequence;
+  }
+
   /** Entries that were set aside, those of earlier sessions included. */
   get refusedEntries(): number {
     return this.#progress.refusedEntries;

@@ -43,6 +43,8 @@ const lastWriteMs = 2000;
  * the store, and the end of a run, are not kept waiting by it.
  */
 const drainPace = { firstMs: 10_000, earlyMs: 500, laterMs: 5000 };
+/** Small writes wait for each other up to 5 s, and a large one may take as long. */
+const silentSecondsAllowed = 8;
 /** A cursor that is behind costs a replay of what is stored already, which changes nothing. */
 const cursorIntervalMs = 5000;
 
@@ -82,6 +84,8 @@ export class Recording {
   readonly #runIds: RunIds | undefined;
   #childRunId: string | undefined;
   #isStoreAway = false;
+  #silentSeconds = 0;
+  #watchTimer: NodeJS.Timeout | undefined;
 
   /** `undefined` while another process has the journal, or where its header cannot be read. */
   static async open(options: RecordingOptions): Promise<Recording | undefined> {
@@ -173,9 +177,9 @@ export class Recording {
     return this.#runIds?.isCreated(id) ?? true;
   }
 
-  /** The last attempt to store something has failed, and the next is waited for. */
+  /** The last attempt to store something has failed, and the next is waited for; or a server keeps silent. */
   get isStoreAway(): boolean {
-    return this.#isStoreAway;
+    return this.#isStoreAway || this.#silentSeconds >= silentSecondsAllowed;
   }
 
   /** How the tracking server behind the store is reached. */
@@ -244,6 +248,7 @@ export class Recording {
       // Stopped before: nobody waits for it any more.
       this.#drain.idle().then(tell, () => undefined);
     }
+    if (this.isServer) this.#watch();
   }
 
   /** One line for the user, the first time that something of this kind happens. */
@@ -279,6 +284,7 @@ export class Recording {
 
   /** Ends this session. The folder goes once nothing in it is needed any more. */
   async close(): Promise<void> {
+    clearInterval(this.#watchTimer);
     this.live.commit();
     await this.#writer.close().catch((error: unknown) => this.notice("journal", String(error)));
     const isDone = (await this.#isDrained()) && (await succeedsWithin(this.#drain.finish(), 30_000));
@@ -304,6 +310,17 @@ export class Recording {
     const { folder } = this.#options;
     if (this.refusedEntries === 0) rmSync(folder, { recursive: true, force: true });
     else writeFileSync(join(folder, journalFiles.finished), "", { mode: 0o600 });
+  }
+
+  /** Whether the server takes anything of what waits for it. */
+  #watch(): void {
+    let before = this.#drain.storedSequence;
+    const look = (): void => {
+      const isSilent = this.#drain.storedSequence === before && this.pendingEntries > 0;
+      this.#silentSeconds = isSilent ? this.#silentSeconds + 1 : 0;
+      before = this.#drain.storedSequence;
+    };
+    this.#watchTimer = setInterval(look, 1000).unref();
   }
 
   #append(operation: StoreOperation, takenIn: TakenIn = {}, memo?: JournalMemo): void {

@@ -4,16 +4,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest
 import { openArtifactRepository } from "../../src/artifacts/open-artifact-repository.ts";
 import { plainAccess } from "../../src/entities/server-access.ts";
 import type { Run } from "../../src/entities/run.ts";
-import {
-  type Finished,
-  metricsOf,
-  paramsOf,
-  processesIn,
-  type Started,
-  tagsOf,
-  TrackRig,
-  waitFor,
-} from "../e2e/rig.ts";
+import { type Finished, installed, metricsOf, paramsOf, type Started, tagsOf, TrackRig, waitFor } from "../e2e/rig.ts";
 import { FaultProxy } from "./fault-proxy.ts";
 import { makeFolder, removeFolder } from "./interop-folder.ts";
 import { mlflowEnvironment } from "./mlflow-agent.ts";
@@ -55,6 +46,7 @@ describe.skipIf(!isInstalled(newestMlflow))("MLflow inside track run before a tr
 
   const env = (more: Readonly<Record<string, string>> = {}) => ({
     ...mlflowEnvironment(rig.cwd),
+    PATH: `${join(installed, "bin")}:${rig.env["PATH"]}`,
     HOME: join(rig.root, "home"),
     MLFLOW_TRACKING_URI: proxy.url,
     MLFLOW_EXPERIMENT_NAME: experiment,
@@ -142,6 +134,108 @@ describe.skipIf(!isInstalled(newestMlflow))("MLflow inside track run before a tr
     expect(said["run_id"]).toBe(own.info.runId);
     await waitFor(() => rig.journalNames().length === 0);
   });
+
+  test.each(
+    onlySomeUnlessFull([
+      ["is away", { kind: "refuse" }],
+      ["asks for patience", { kind: "status", status: 429, headers: { "Retry-After": "1" } }],
+      ["hangs", { kind: "hang" }],
+      ["answers 500", { kind: "status", status: 500, body: "oops" }],
+      ["resets connections", { kind: "reset" }],
+    ] as const),
+  )("a server that %s in the middle is never seen, and gets everything once", async (_title, fault) => {
+    const started = start("family");
+    await isAt("start");
+    await proxy.always(fault);
+    goOn("start");
+    await Promise.race([isAt("end"), started.finished]);
+    await proxy.always();
+    goOn("end");
+    const said = saidBy(await started.finished);
+    const own = await checkFamily(said);
+    expect(said["run_id"]).toBe(own.info.runId);
+    await waitFor(() => rig.journalNames().length === 0, { timeoutMs: 20_000 });
+  });
+
+  test("a server that is away at the start gets the family when it is back, its ids mapped", async () => {
+    await proxy.always({ kind: "refuse" });
+    const started = start("family");
+    await pass(started, "start");
+    await Promise.race([isAt("end"), started.finished]);
+    await proxy.always();
+    goOn("end");
+    const said = saidBy(await started.finished);
+    const own = await checkFamily(said);
+    expect(said["run_id"]).not.toBe(own.info.runId);
+    expect(tagsOf(own)["track.offline_id"]).toBe(said["run_id"]);
+  });
+
+  test("what is not the family's goes to the server and comes from it", async () => {
+    await using store = await rig.openStore(server.url);
+    const { info } = await store.createRun({ experimentId: "0", userId: "u", startTime: 1, runName: "o", tags: [] });
+    const said = saidBy(await start("outside", { OTHER_RUN: info.runId }).finished);
+    const own = ownOf(await runs());
+    expect(said).toMatchObject({
+      run_id: own.info.runId,
+      version: [own.info.runId, `models:/${String(said["model_id"])}`, null],
+      found: [said["child"]],
+      parent: own.info.runId,
+      traces: 1,
+      other: [{ y: 2 }, ["other.txt"]],
+      predicted: [1, 2],
+      read: "other",
+    });
+    expect(metricsOf(await store.getRun(info.runId))).toEqual({ y: 2 });
+  });
+
+  test("while the server is away, reads of other things fail soon; experiments chosen in code are made later", async () => {
+    await using store = await rig.openStore(server.url);
+    const { info } = await store.createRun({ experimentId: "0", userId: "u", startTime: 1, runName: "o", tags: [] });
+    const started = start("away", { OTHER_RUN: info.runId });
+    await isAt("start");
+    await proxy.always({ kind: "refuse" });
+    goOn("start");
+    await Promise.race([isAt("end"), started.finished]);
+    await proxy.always();
+    goOn("end");
+    const said = saidBy(await started.finished);
+    expect(said["answer"]).toBe("TEMPORARILY_UNAVAILABLE");
+    expect(said["took"]).toBeGreaterThan(4);
+    expect(said["took"]).toBeLessThan(8);
+    const own = ownOf(await runs());
+    expect(metricsOf(own)).toEqual({ x: 1 });
+    const [second, ...none] = await runs("chosen offline");
+    expect(none).toEqual([]);
+    expect(metricsOf(second as Run)).toEqual({ z: 3 });
+  });
+
+  test("an inner track run goes the outer one's way", async () => {
+    const inner = 'track run -n inner -- sh -c \'track log metric deep=1; printf "%s" "$TRACK_TRACKING_URI" > uri\'';
+    const started = rig.start(
+      ["run", "-n", "outer", "--", "sh", "-c", `touch up; while [ ! -e on ]; do sleep 0.02; done; ${inner}`],
+      {
+        env: env(),
+      },
+    );
+    await isAt("up");
+    await proxy.always({ kind: "refuse" });
+    writeFileSync(join(rig.cwd, "on"), "");
+    await isAt("uri");
+    await proxy.always();
+    const { code, stderr } = await started.finished;
+    expect(code, stderr).toBe(0);
+    await waitFor(() => rig.journalNames().length === 0, { timeoutMs: 20_000 });
+    const all = await runs();
+    const byName = (name: string) => all.find(({ info }) => info.runName === name) as Run;
+    expect(all).toHaveLength(2);
+    expect(byName("inner").info.status).toBe("FINISHED");
+    expect(metricsOf(byName("inner"))).toEqual({ deep: 1 });
+    expect(tagsOf(byName("inner"))["mlflow.parentRunId"]).toBe(byName("outer").info.runId);
+    expect(readFileSync(join(rig.cwd, "uri"), "utf8")).toBe(proxy.url);
+  });
 });
 
-export const unused = processesIn;
+/** Each costs some seconds. */
+function onlySomeUnlessFull<Case>(cases: readonly Case[]): readonly Case[] {
+  return process.env["TRACK_TEST_FULL"] === undefined ? cases.slice(0, 2) : cases;
+}

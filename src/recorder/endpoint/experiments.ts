@@ -2,7 +2,7 @@ import type { Experiment } from "../../entities/experiment.ts";
 import type { StoreOperation } from "../../entities/journal-entry.ts";
 import { checkExperimentName, checkExperimentTag } from "../../entities/validation.ts";
 import { invalidParameter, StoreError } from "../../errors.ts";
-import type { CreateExperimentRequest } from "../../store/tracking-store.ts";
+import type { CreateExperimentRequest, TrackingStore } from "../../store/tracking-store.ts";
 import { randomHex } from "../../util/ids.ts";
 import type { Recording } from "../recording.ts";
 import type { StoreAccess } from "./store-access.ts";
@@ -11,8 +11,6 @@ const cachedAfterMs = 2000;
 
 /** A server that takes longer gets the experiment later, under an id that is mapped then. */
 const createWaitMs = 2000;
-/** What is asked again and again is not waited for each time. */
-const awayWaitMs = 500;
 
 /**
  * Experiments as the command's processes see them. Their ids are the store's to give, so that a new one is made there and
@@ -41,7 +39,7 @@ export class Experiments {
     if (taken !== undefined) {
       throw new StoreError("RESOURCE_ALREADY_EXISTS", `Experiment(name=${request.name}) already exists.`);
     }
-    const made = await this.#access.readSoon((store) => store.createExperiment(request), this.#waitMs);
+    const made = await this.#soon((store) => store.createExperiment(request));
     return this.#note(this.#write(made ?? mintedId(), request));
   }
 
@@ -103,14 +101,15 @@ export class Experiments {
   async #getByNameSoon(name: string): Promise<Experiment | undefined> {
     const known = this.#seen.values().find((experiment) => experiment.name === name);
     if (known !== undefined && (this.#isMinted(known.experimentId) || this.#recording.isStoreAway)) return known;
-    const answer = await this.#access.readSoon(async (store) => [await store.getExperimentByName(name)], this.#waitMs);
+    const answer = await this.#soon(async (store) => [await store.getExperimentByName(name)]);
     if (answer === undefined) return known;
     const [found] = answer;
     return found === undefined ? undefined : this.#noteStored(found);
   }
 
-  get #waitMs(): number {
-    return this.#recording.isStoreAway ? awayWaitMs : createWaitMs;
+  /** `undefined` where the server is away, or takes too long. */
+  async #soon<Answer>(ask: (store: TrackingStore) => Promise<Answer>): Promise<Answer | undefined> {
+    return this.#recording.isStoreAway ? undefined : await this.#access.readSoon(ask, createWaitMs);
   }
 
   #isMinted(experimentId: string): boolean {

@@ -27,6 +27,7 @@ import { createLoggedModel, withModel } from "./journaled-models.ts";
 import { createRun } from "./create-run.ts";
 import type { EndpointState } from "./endpoint-state.ts";
 import { readHistory } from "./metric-history.ts";
+import { searchOwnModels } from "./search-models.ts";
 import { checkBatch, refuseChangedParams, withCutValues } from "./request-checks.ts";
 
 /**
@@ -236,8 +237,9 @@ export class JournaledStore implements TrackingStore, DatasetSearch {
     await this.#writeModel({ op: "delete-logged-model", modelId });
   }
 
-  searchLoggedModels(query: SearchLoggedModelsQuery): Promise<Page<LoggedModel>> {
-    return this.#state.access.read((store) => store.searchLoggedModels(query));
+  async searchLoggedModels(query: SearchLoggedModelsQuery): Promise<Page<LoggedModel>> {
+    if (this.#state.recording.isServer) return { items: await searchOwnModels(this.#state, query) };
+    return await this.#state.access.read((store) => store.searchLoggedModels(query));
   }
 
   searchDatasets(experimentIds: readonly string[]): Promise<readonly DatasetSummary[]> {

@@ -17,6 +17,11 @@ export class KnownModels {
     return this.#whole(this.#models.get(modelId));
   }
 
+  /** Oldest first. */
+  get all(): readonly LoggedModel[] {
+    return [...this.#models.values()];
+  }
+
   /** With the place of its files, which no operation names. */
   withLocation(modelId: string, artifactLocation: string): LoggedModel | undefined {
     return this.#change(modelId, () => ({ artifactLocation }));

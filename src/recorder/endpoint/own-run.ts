@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { StoreOperation } from "../../entities/journal-entry.ts";
 import { isTerminalStatus } from "../../entities/run-status.ts";
 import type { Run, RunInfo } from "../../entities/run.ts";
@@ -23,6 +24,7 @@ export interface OwnRunOptions {
 type Place = Pick<RunInfo, "experimentId" | "artifactUri">;
 
 const placeWaitMs = 2000;
+const placePollMs = 50;
 /** A server that was away is asked again so much later. */
 const nextLookUpMs = 5000;
 
@@ -217,12 +219,9 @@ export class OwnRun {
   async #soonPlace(): Promise<Place> {
     if (this.#place === undefined) {
       if (Date.now() > this.#lookUpAgainAt) this.#placing = this.#tryLookUp();
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, Math.max(0, this.#lookedUpBy - Date.now()));
-      });
-      await Promise.race([this.#placing, late]);
-      clearTimeout(timer);
+      const placing = this.#placing.then(() => true);
+      const isWorthWaiting = (): boolean => Date.now() < this.#lookedUpBy && !this.#options.recording.isStoreAway;
+      while (isWorthWaiting() && !(await Promise.race([placing, sleep(placePollMs, false)])));
     }
     return this.#place ?? { experimentId: this.#likelyExperimentId(), artifactUri: spooledUri(this.#clientId) };
   }

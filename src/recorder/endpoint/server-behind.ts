@@ -81,6 +81,8 @@ export class ServerBehind implements Elsewhere {
 
   async #isForeignModel({ values, method }: HeardRequest, topic: string): Promise<boolean> {
     if (topic === "/logged-models") return false;
+    // While it is away the command's own models are all that can be found.
+    if (topic === "/logged-models/search") return await this.#state.access.settle();
     const modelId = values["model_id"];
     if (modelId === undefined || this.#state.models.get(modelId) === undefined) return true;
     return method === "GET" && topic.includes("/artifacts/") && !(await this.#isSpooled(modelId));
