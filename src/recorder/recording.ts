@@ -21,6 +21,7 @@ import { LiveRun, type Speaker } from "./live-run.ts";
 import { OpenRuns } from "./open-runs.ts";
 import { RecordingStore } from "./recording-store.ts";
 import { RunView } from "./run-view.ts";
+import { SilenceWatch } from "./silence-watch.ts";
 
 export interface RecordingOptions {
   readonly folder: string;
@@ -43,8 +44,6 @@ const lastWriteMs = 2000;
  * the store, and the end of a run, are not kept waiting by it.
  */
 const drainPace = { firstMs: 10_000, earlyMs: 500, laterMs: 5000 };
-/** Small writes wait for each other up to 5 s, and a large one may take as long. */
-const silentSecondsAllowed = 8;
 /** A cursor that is behind costs a replay of what is stored already, which changes nothing. */
 const cursorIntervalMs = 5000;
 
@@ -84,8 +83,7 @@ export class Recording {
   readonly #runIds: RunIds | undefined;
   #childRunId: string | undefined;
   #isStoreAway = false;
-  #silentSeconds = 0;
-  #watchTimer: NodeJS.Timeout | undefined;
+  #silence: SilenceWatch | undefined;
 
   /** `undefined` while another process has the journal, or where its header cannot be read. */
   static async open(options: RecordingOptions): Promise<Recording | undefined> {
@@ -179,7 +177,7 @@ export class Recording {
 
   /** The last attempt to store something has failed, and the next is waited for; or a server keeps silent. */
   get isStoreAway(): boolean {
-    return this.#isStoreAway || this.#silentSeconds >= silentSecondsAllowed;
+    return this.#isStoreAway || this.#silence?.isSilent === true;
   }
 
   /** How the tracking server behind the store is reached. */
@@ -248,7 +246,7 @@ export class Recording {
       // Stopped before: nobody waits for it any more.
       this.#drain.idle().then(tell, () => undefined);
     }
-    if (this.isServer) this.#watch();
+    if (this.isServer) this.#silence ??= new SilenceWatch(this.#drain);
   }
 
   /** One line for the user, the first time that something of this kind happens. */
@@ -284,7 +282,7 @@ export class Recording {
 
   /** Ends this session. The folder goes once nothing in it is needed any more. */
   async close(): Promise<void> {
-    clearInterval(this.#watchTimer);
+    this.#silence?.stop();
     this.live.commit();
     await this.#writer.close().catch((error: unknown) => this.notice("journal", String(error)));
     const isDone = (await this.#isDrained()) && (await succeedsWithin(this.#drain.finish(), 30_000));
@@ -310,17 +308,6 @@ export class Recording {
     const { folder } = this.#options;
     if (this.refusedEntries === 0) rmSync(folder, { recursive: true, force: true });
     else writeFileSync(join(folder, journalFiles.finished), "", { mode: 0o600 });
-  }
-
-  /** Whether the server takes anything of what waits for it. */
-  #watch(): void {
-    let before = this.#drain.storedSequence;
-    const look = (): void => {
-      const isSilent = this.#drain.storedSequence === before && this.pendingEntries > 0;
-      this.#silentSeconds = isSilent ? this.#silentSeconds + 1 : 0;
-      before = this.#drain.storedSequence;
-    };
-    this.#watchTimer = setInterval(look, 1000).unref();
   }
 
   #append(operation: StoreOperation, takenIn: TakenIn = {}, memo?: JournalMemo): void {
