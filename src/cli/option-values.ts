@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.ts";
-import type { KeyValue } from "../settings/run-options.ts";
+import type { KeyValue, RankOption } from "../settings/run-options.ts";
 import { parseDuration } from "../util/duration.ts";
 import { parseSize } from "../util/size.ts";
 
@@ -139,4 +139,13 @@ function keyValue(option: string, given: string): KeyValue {
 /** What the parsers of a repeatable option have made so far: nothing else ever is in its field. */
 function pairsOf(previous: unknown): readonly KeyValue[] {
   return (previous ?? []) as readonly KeyValue[];
+}
+
+/** `auto`, `off` or a number from 0 on. */
+export function rank(option: string): ValueParser<RankOption> {
+  return (given) => {
+    if (given === "auto" || given === "off") return given;
+    if (/^\d{1,9}$/u.test(given)) return Number(given);
+    throw new UsageError(`${option} is neither auto nor off nor a rank: ${given}`, { hint: `write ${option} 3` });
+  };
 }

@@ -32,12 +32,26 @@ export interface CreateRunOperation {
   readonly tags: readonly Tag[];
 }
 
+/** The run that rank 0 of a group makes is this rank's as well, under an id of its own until it is found. */
+export interface JoinRunOperation {
+  readonly op: "join-run";
+  readonly runId: string;
+  /** Tag `track.rank_group`. */
+  readonly group: string;
+  /** The run of this command is preferred. */
+  readonly command: readonly string[];
+  /** When this rank was started, ms since the epoch. */
+  readonly startTime: number;
+}
+
 export interface UpdateRunOperation {
   readonly op: "update-run";
   readonly runId: string;
   readonly status?: RunStatus;
   /** The status is left as it is where the run has a terminal one already: the script has set it. */
   readonly unlessTerminal?: boolean;
+  /** The end of one of several ranks: `owner` ends the run, no better than the worst rank; `joined` makes an ended one no better. */
+  readonly share?: "owner" | "joined";
   /** `null` clears the end time, which MLflow itself cannot do. */
   readonly endTime?: number | null;
   readonly runName?: string;
@@ -66,6 +80,7 @@ export interface LogArtifactOperation {
 /** The closed union of everything that can be written to a store: one operation = one store write. */
 export type StoreOperation =
   | CreateRunOperation
+  | JoinRunOperation
   | UpdateRunOperation
   | LogBatchOperation
   | LogArtifactOperation

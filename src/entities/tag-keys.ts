@@ -37,6 +37,9 @@ export const trackTags = {
   importedRunId: "track.imported_run_id",
   importedModelId: "track.imported_model_id",
   resumeKey: "track.resume_key",
+  /** Slurm's restart count of the latest attempt, beside a resume key that is made from Slurm's variables. */
+  resumeRestart: "track.resume_restart",
+  rankGroup: "track.rank_group",
   process: "track.process",
   heartbeat: "track.heartbeat",
   gitDiffTruncated: "track.git.diff_truncated",
@@ -45,3 +48,9 @@ export const trackTags = {
 
 /** Key of what attempt `n` of a run had, kept when the next attempt starts. */
 export const attemptTag = (attempt: number, key: string): string => `track.attempt.${attempt}.${key}`;
+
+/** Key of what a rank other than 0 that did not end well had: `status`, `exit_code`, `signal` or `end_reason`. */
+export const rankTag = (rank: number, key: string): string => `track.rank.${rank}.${key}`;
+
+/** The rank and the rest of such a key. */
+export const rankTagPattern = /^track\.rank\.(\d+)\.(\w+)$/u;

@@ -1,6 +1,6 @@
 import type { ArtifactRepository } from "../artifacts/artifact-repository.ts";
 import type { RunInfo } from "../entities/run.ts";
-import type { LogBatchOperation, MetricTuple, StoreOperation } from "../entities/journal-entry.ts";
+import type { LogBatchOperation, MetricTuple, StoreOperation, UpdateRunOperation } from "../entities/journal-entry.ts";
 import type { Metric } from "../entities/metric.ts";
 import { isTerminalStatus } from "../entities/run-status.ts";
 import { StoreError } from "../errors.ts";
@@ -9,6 +9,8 @@ import { withoutTurningBack } from "./attempt-guard.ts";
 import { createModel } from "./create-model.ts";
 import { createRun } from "./create-run.ts";
 import { canMoveRuns } from "../store/run-mover.ts";
+import { updateSharedRun } from "./group-status.ts";
+import { joinRun } from "./join-run.ts";
 import { storeSpooledArtifact } from "./spooled-artifact.ts";
 import { hasCodeOf, ifNotDone } from "./replay.ts";
 import { withStoreIds } from "./store-ids.ts";
@@ -41,6 +43,9 @@ export async function applyOperation(
   context: ApplyContext,
 ): Promise<void> {
   if (operation.op === "create-run") return createRun(store, operation, context.runIds);
+  if (operation.op === "join-run") {
+    return joinRun(store, operation, { runIds: context.runIds, isLate: context.guardedAttempt !== undefined });
+  }
   const mapped = withStoreIds(operation, context.runIds);
   const allowed = await withoutTurningBack(store, mapped, context.guardedAttempt);
   if (allowed === undefined) return;
@@ -51,7 +56,7 @@ export async function applyOperation(
     : applyToExperiment(store, allowed, context.runIds);
 }
 
-type PlainOperation = Exclude<StoreOperation, { readonly op: "create-run" | "log-artifact" }>;
+type PlainOperation = Exclude<StoreOperation, { readonly op: "create-run" | "join-run" | "log-artifact" }>;
 type RunOperation = Extract<
   PlainOperation,
   {
@@ -81,12 +86,8 @@ function isModelOperation(operation: PlainOperation): operation is ModelOperatio
 async function applyToRun(store: TrackingStore, operation: RunOperation): Promise<void> {
   const { runId } = operation;
   switch (operation.op) {
-    case "update-run": {
-      const { op: _op, runId: _runId, unlessTerminal = false, status, ...changes } = operation;
-      const isKept = unlessTerminal && isTerminalStatus((await store.getRun(runId)).info.status);
-      await store.updateRun(runId, { ...changes, ...(status !== undefined && !isKept && { status }) });
-      return;
-    }
+    case "update-run":
+      return operation.share === undefined ? updateRun(store, operation) : updateSharedRun(store, operation);
     case "log-batch":
       return store.logBatch(runId, requestOf(operation));
     case "delete-tag":
@@ -112,6 +113,12 @@ async function applyToRun(store: TrackingStore, operation: RunOperation): Promis
     default:
       return unreachable(operation);
   }
+}
+
+async function updateRun(store: TrackingStore, operation: UpdateRunOperation): Promise<void> {
+  const { op: _op, runId, unlessTerminal = false, status, ...changes } = operation;
+  const isKept = unlessTerminal && isTerminalStatus((await store.getRun(runId)).info.status);
+  await store.updateRun(runId, { ...changes, ...(status !== undefined && !isKept && { status }) });
 }
 
 async function applyToExperiment(

@@ -2,8 +2,8 @@ import type { StoreOperation } from "../entities/journal-entry.ts";
 import { trackTags } from "../entities/tag-keys.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
 
-/** Everything but the making of a run. */
-export type LaterOperation = Exclude<StoreOperation, { readonly op: "create-run" }>;
+/** Everything but the making and finding of a run. */
+export type LaterOperation = Exclude<StoreOperation, { readonly op: "create-run" | "join-run" }>;
 
 /**
  * What of an operation an older attempt may still write: all, a part, or nothing (`undefined`). Tags and status of a run whose

@@ -19,12 +19,16 @@ export function findDeadJournals(roots: readonly string[], here: Place): readonl
 
 /** The journal of a run, by its id in the store, whose wrapper or command lives on this host, if it has one. */
 export function findLiveJournal(roots: readonly string[], here: Place, runId: string): FoundJournal | undefined {
-  return listJournals(roots).find(({ folder, header }) => {
+  const found = listJournals(roots).filter(({ folder, header }) => {
     const isHere = header.place.bootId === here.bootId && header.place.pidNamespace === here.pidNamespace;
     const isSought = header.runId === runId || readRunIds(folder)[header.runId] === runId;
     return isSought && isHere && !isDead(folder, header, here);
   });
+  return found.find(({ header }) => !isJoined(header)) ?? found[0];
 }
+
+/** Of a rank other than the first, which makes the run. */
+const isJoined = ({ rank }: JournalHeader): boolean => rank !== undefined && rank.index > 0;
 
 /** Folders of the journals of runs that live on this host, by run id; of the latest attempt where there are more. */
 export function listLiveJournals(roots: readonly string[], here: Place): ReadonlyMap<string, string> {
@@ -32,7 +36,9 @@ export function listLiveJournals(roots: readonly string[], here: Place): Readonl
     const isHere = header.place.bootId === here.bootId && header.place.pidNamespace === here.pidNamespace;
     return isHere && !isDead(folder, header, here);
   });
-  const byAttempt = live.toSorted((one, other) => one.header.attempt - other.header.attempt);
+  const byAttempt = live
+    .filter(({ header }) => !isJoined(header))
+    .toSorted((one, other) => one.header.attempt - other.header.attempt);
   return new Map(byAttempt.map(({ folder, header }) => [header.runId, folder]));
 }
 

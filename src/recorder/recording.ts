@@ -8,6 +8,7 @@ import { claimJournal, type JournalClaim } from "../journal/claim.ts";
 import { Drain } from "../journal/drain.ts";
 import { readEntries } from "../journal/journal-reader.ts";
 import { JournalWriter } from "../journal/journal-writer.ts";
+import { RunNotThereError } from "../journal/join-run.ts";
 import { RunIds } from "../journal/run-ids.ts";
 import { journalFiles, type JournalHeader } from "../wire/journal-header.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
@@ -44,6 +45,8 @@ const lastWriteMs = 2000;
  * the store, and the end of a run, are not kept waiting by it.
  */
 const drainPace = { firstMs: 10_000, earlyMs: 500, laterMs: 5000 };
+/** Some 10 s of them: ranks start in any order. */
+const joinAttemptsUntold = 10;
 /** A cursor that is behind costs a replay of what is stored already, which changes nothing. */
 const cursorIntervalMs = 5000;
 
@@ -100,7 +103,7 @@ export class Recording {
     this.openRuns = new OpenRuns(header);
     this.masker = createMasker(options.env, { enabled: header.redact });
     this.#store = new RecordingStore(header, options.env);
-    this.#runIds = this.#store.isServer ? this.#openRunIds() : undefined;
+    this.#runIds = this.#store.isServer || header.rank?.isRunKnown === false ? this.#openRunIds() : undefined;
     mkdirSync(join(options.folder, journalFiles.spool), { recursive: true, mode: 0o700 });
     this.#writer = JournalWriter.open(options.folder, {
       onWritten: () => this.#drain.poke(),
@@ -349,7 +352,9 @@ export class Recording {
         ),
       onStateChange: (state) => {
         this.#isStoreAway = state.kind === "waiting";
-        if (state.kind === "waiting" && state.attempt > 3) {
+        if (state.kind === "waiting" && state.error instanceof RunNotThereError) {
+          if (state.attempt > joinAttemptsUntold) this.notice("join", `${state.error.message}, recording goes on`);
+        } else if (state.kind === "waiting" && state.attempt > 3) {
           this.notice("store", `the store cannot be written for now, recording goes on: ${state.error.message}`);
         }
       },
@@ -369,10 +374,20 @@ export class Recording {
     return runIds;
   }
 
+  #join(group: string): void {
+    const { runId, startTime, command } = this.header;
+    this.live.write({ op: "join-run", runId, group, startTime, command });
+  }
+
   /** The first session writes what creates the run, or continues it. */
   #begin(): void {
     const { header, live } = this;
     const { runId, runName } = header;
+    const { rank } = header;
+    if (rank !== undefined && rank.index > 0) {
+      if (!rank.isRunKnown) this.#join(rank.group);
+      return;
+    }
     if (header.isResumed) {
       live.write({
         op: "update-run",

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { ConsoleSource } from "../wire/control-messages.ts";
 import type { AttemptEnd } from "../wire/final-status.ts";
 import { journalFiles, type JournalHeader, type Place } from "../wire/journal-header.ts";
+import { readRunIds } from "../journal/run-ids.ts";
 import { type FoundJournal, findDeadJournals, readJson } from "./dead-journals.ts";
 import { RunSession } from "./run-session.ts";
 
@@ -27,12 +28,21 @@ export async function repairJournals(options: RepairOptions): Promise<number> {
   let finished = 0;
   for (const journal of findDeadJournals(options.roots, options.here)) {
     if (options.isForOthers?.(journal.header) === true) continue;
-    const leftMs = deadline - options.now();
+    const leftMs = Math.min(deadline - options.now(), isUnjoined(journal) ? unjoinedMs : Infinity);
     if (leftMs <= 0) break;
     if (await repairJournal(journal, options, leftMs)) finished += 1;
   }
   return finished;
 }
+
+/** Of a rank whose run nobody may ever make. */
+const unjoinedMs = 500;
+
+const isUnjoined = ({ folder, header }: FoundJournal): boolean =>
+  header.rank !== undefined &&
+  header.rank.index > 0 &&
+  !header.rank.isRunKnown &&
+  readRunIds(folder)[header.runId] === undefined;
 
 /** Content of `command.json` beside the process's identity. */
 interface StartedCommand {

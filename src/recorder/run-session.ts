@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { isTerminalStatus, type RunStatus } from "../entities/run-status.ts";
 import { trackTags } from "../entities/tag-keys.ts";
 import type { Tag } from "../entities/tag.ts";
+import { rankEndTags } from "../journal/group-status.ts";
 import { AppendFileReader } from "../intake/append-file.ts";
 import { LogSocketServer } from "../intake/log-socket.ts";
 import { SystemMetricsMonitor } from "../system-metrics/system-metrics-monitor.ts";
@@ -91,6 +92,7 @@ export class RunSession {
     this.#monitor?.start();
     this.recording.start();
     if (this.recording.header.kind === "program") return;
+    if (this.#joinedRank !== undefined) return;
     this.#description = describeRun(this.recording, this.#options.folder, this.#options.env);
     this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs).unref();
   }
@@ -118,6 +120,7 @@ export class RunSession {
     this.#noteOfflineId(runId);
     this.#consoleSource = console;
     this.#console.follow(console);
+    if (this.#joinedRank !== undefined) return;
     // A run of a moment needs no tag that its end would remove again; until then its journal tells who is alive.
     this.#processTimer = setTimeout(() => this.#writeProcesses(command), processTagAfterMs).unref();
   }
@@ -125,8 +128,15 @@ export class RunSession {
   /** Started while no server could give the run its id: whoever has noted the one it had then must find it. */
   #noteOfflineId(runId: string): void {
     const { isServer, header, live } = this.recording;
+    if (this.#joinedRank !== undefined) return;
     if (!isServer || header.isResumed || runId !== header.runId || live.tags.has(trackTags.offlineId)) return;
     this.recording.logTags([{ key: trackTags.offlineId, value: runId }]);
+  }
+
+  /** Of a rank that joins rank 0's run: what tells of the run's life and of how it came about is not its own to say. */
+  get #joinedRank(): number | undefined {
+    const index = this.recording.header.rank?.index ?? 0;
+    return index > 0 ? index : undefined;
   }
 
   #writeProcesses(command: ProcessIdentity): void {
@@ -202,7 +212,8 @@ export class RunSession {
 
   #writeConsole(spoolPath: string | undefined): void {
     if (spoolPath === undefined) return;
-    const artifactFile = `console/attempt-${this.recording.header.attempt}.log`;
+    const ofRank = this.#joinedRank === undefined ? "" : `-rank-${this.#joinedRank}`;
+    const artifactFile = `console/attempt-${this.recording.header.attempt}${ofRank}.log`;
     this.recording.live.write({ op: "log-artifact", runId: this.runId, spoolPath, artifactFile });
   }
 
@@ -219,7 +230,9 @@ export class RunSession {
   async summary(end: AttemptEnd): Promise<RunSummary> {
     const { recording } = this;
     const { run, experimentName } = await recording.view.stored();
-    const status: RunStatus = run?.info.status ?? finalStatus(end).status;
+    const ownStatus = finalStatus(end).status;
+    // Of one of several ranks it is that rank's own.
+    const status: RunStatus = this.#joinedRank === undefined ? (run?.info.status ?? ownStatus) : ownStatus;
     // The store also has what an MLflow client of the command's wrote past us.
     const known = run?.data.metrics ?? Array.from(recording.live.metrics, ([key, { value }]) => ({ key, value }));
     // NaN and infinities become null on their way through IPC's JSON.
@@ -269,6 +282,12 @@ export class RunSession {
     const final = finalStatus(end);
     const said = memo.scriptStatus ?? "RUNNING";
     const isSaid = final.isScriptStatusKept && isTerminalStatus(said);
+    const status = isSaid ? said : final.status;
+    if (this.#joinedRank !== undefined) {
+      this.recording.logTags(rankEndTags(this.#joinedRank, status, final.tags));
+      live.write({ op: "update-run", runId: this.runId, status, share: "joined" });
+      return;
+    }
     this.recording.logTags([...this.#summaryTags(), ...final.tags]);
     for (const key of [trackTags.process, trackTags.heartbeat]) {
       if (live.tags.has(key)) live.write({ op: "delete-tag", runId: this.runId, key });
@@ -276,7 +295,8 @@ export class RunSession {
     live.write({
       op: "update-run",
       runId: this.runId,
-      status: isSaid ? said : final.status,
+      status,
+      ...(this.recording.header.rank !== undefined && { share: "owner" as const }),
       ...(final.isScriptStatusKept && !isSaid && { unlessTerminal: true }),
       endTime: this.#endTimeOf(end),
     });
@@ -357,9 +377,11 @@ export class RunSession {
   }
 }
 
-/** A continued run goes on behind the steps of its earlier attempts. */
+/** A continued run goes on behind the steps of its earlier attempts, each node behind its own. */
 function nextSystemStep(recording: Recording): number {
+  const { nodeId } = recording.header.sampling;
+  const prefix = nodeId === undefined ? "system/" : `system/${nodeId}/`;
   let next = 0;
-  for (const [key, { step }] of recording.live.metrics) if (key.startsWith("system/")) next = Math.max(next, step + 1);
+  for (const [key, { step }] of recording.live.metrics) if (key.startsWith(prefix)) next = Math.max(next, step + 1);
   return next;
 }

@@ -29,7 +29,8 @@ export class RunView {
 
   /** A continued run's earlier params, tags and metrics, so that write-once params are known. */
   async seed(): Promise<void> {
-    if (!this.#header.isResumed) return;
+    const { isResumed, rank } = this.#header;
+    if (!isResumed && !(rank !== undefined && rank.index > 0 && rank.isRunKnown)) return;
     const stored = await this.#readRun();
     if (stored !== undefined) this.#live.seed(stored, this.#header.staleTags);
   }

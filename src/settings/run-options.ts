@@ -3,6 +3,9 @@ export type CaptureMode = "auto" | "pty" | "pipe" | "off";
 
 export const captureModes: readonly CaptureMode[] = ["auto", "pty", "pipe", "off"];
 
+/** `auto`: what the launcher's variables say; `off`: a run of its own. */
+export type RankOption = "auto" | "off" | number;
+
 /** A `key=value` as typed, split at the first `=`. */
 export type KeyValue = readonly [key: string, value: string];
 
@@ -11,6 +14,8 @@ export type KeyValue = readonly [key: string, value: string];
  * `params` holds each key once; in `tags` the last of a repeated key wins.
  */
 export interface RunOptions {
+  readonly resumeKey?: string;
+  readonly rank?: RankOption;
   readonly experimentName?: string;
   readonly experimentId?: string;
   readonly runName?: string;
@@ -45,7 +50,7 @@ export interface RunOptions {
 }
 
 /** What was typed after `track resume`. */
-export interface ResumeOptions extends Omit<RunOptions, "runId"> {
+export interface ResumeOptions extends Omit<RunOptions, "runId" | "resumeKey"> {
   /** Go on although the run seems to be alive. */
   readonly force?: boolean;
 }

@@ -18,7 +18,7 @@ export const runVariables: Readonly<Partial<Record<keyof RunOptions, string>>> =
 /** What an outer `track run` gave its command: no settings of the user's (cli.md). */
 const handedDown: ReadonlySet<keyof RunOptions> = new Set(["experimentId", "runId", "systemMetrics"]);
 
-const ofNewRuns: ReadonlySet<keyof RunOptions> = new Set(["runName", "description", "parentRunId"]);
+const ofNewRuns: ReadonlySet<keyof RunOptions> = new Set(["runName", "description", "parentRunId", "resumeKey"]);
 
 /** The variable that sets this option, where the user has set it. */
 export function settingVariable(field: keyof RunOptions, env: Environment): string | undefined {

@@ -70,6 +70,8 @@ export interface JournalHeader {
   readonly wrapper: ProcessIdentity;
   /** The logging socket, so that `track log --run` from elsewhere on this host can speak to the run's own recorder. */
   readonly socketPath?: string;
+  /** Several ranks share the run. */
+  readonly rank?: HeaderRank;
   readonly survive: boolean;
   readonly redact: boolean;
   /** The command's environment holds secrets, whose values only its own recorder can mask in the console log. */
@@ -79,6 +81,15 @@ export interface JournalHeader {
   /** `auto` or a pattern: metrics are taken from the console output; absent: they are not. */
   readonly scrape?: string;
   readonly tensorboard?: TensorboardSettings;
+}
+
+/** A rank's part in a run; rank 0 makes it, the others join it. */
+export interface HeaderRank {
+  readonly index: number;
+  /** The tag `track.rank_group`. */
+  readonly group: string;
+  /** `runId` is the run's own; else it is mapped (`run-ids.json`) once the run is there. */
+  readonly isRunKnown: boolean;
 }
 
 /** TensorBoard's event files that belong to the run. */

@@ -22,6 +22,7 @@ import { type LaunchNotes, readLaunchNotes } from "../../wrapper/launch-notes.ts
 import type { Context } from "../context.ts";
 import { journalPlaces } from "../launch/journal-places.ts";
 import { type LaunchRequest, type LaunchServer, launchRun } from "../launch/launch-run.ts";
+import type { ClusterStart, clusterStart } from "../launch/cluster-start.ts";
 import { preflight, type Preflight, serverWaitMs } from "../launch/preflight.ts";
 import { preflightNow } from "../launch/preflight-now.ts";
 import type { PreparedSources, prepareSources } from "../launch/prepare-sources.ts";
@@ -69,13 +70,12 @@ export async function planLaunch(context: Context, request: RunRequest, notes: L
   const { options: typed, command, cwd, known } = request;
   const here = currentFolder(context, notes.environment);
   const options = await withFiles(context, typed, notes.environment);
-  const sources = await askedSources(
-    {
-      ...resolveRunSettings(options, notes.environment, here),
-      isExperimentGiven: typed.experimentName !== undefined || typed.experimentId !== undefined,
-    },
-    { command, cwd: cwd ?? here, env: notes.environment },
-  );
+  const given = {
+    ...resolveRunSettings(options, notes.environment, here),
+    isExperimentGiven: typed.experimentName !== undefined || typed.experimentId !== undefined,
+  };
+  const start = await clusterOf(given, { options, command, env: notes.environment });
+  const sources = await askedSources(start.settings, { command, cwd: cwd ?? here, env: notes.environment });
   const { settings } = sources;
   checkNames(settings);
   const begunAt = monotonicMs();
@@ -89,7 +89,7 @@ export async function planLaunch(context: Context, request: RunRequest, notes: L
     ...(known !== undefined && { known }),
     ...(server !== undefined && { access: server.access }),
   };
-  const found = preflightNow(asked) ?? (await preflight(asked));
+  const found = await start.preflight(asked, context);
   if (!request.force) refuseLiveRun(found, journalRoots(journalPlaces(settings.trackingUri, notes.environment)));
   return {
     settings,
@@ -102,11 +102,22 @@ export async function planLaunch(context: Context, request: RunRequest, notes: L
     userName: userName(notes.environment),
     sourceTags: sourceTags(command),
     recordedOptions: recordableOptions(typed),
+    cluster: start.cluster,
     ...(sources.tensorboard !== undefined && { tensorboard: sources.tensorboard }),
     ...(server !== undefined && {
       server: { ...server, runIdWaitMs: Math.max(0, serverWaitMs - (monotonicMs() - begunAt)) },
     }),
   };
+}
+
+/** Most runs are started by no scheduler, and load nothing for it. */
+async function clusterOf(settings: RunSettings, start: Parameters<typeof clusterStart>[1]): Promise<ClusterStart> {
+  const { resumeKey, rank = "auto" } = start.options;
+  const names = ["SLURM_JOB_ID", "WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"];
+  const isNeeded =
+    resumeKey !== undefined || typeof rank === "number" || names.some((name) => start.env[name] !== undefined);
+  if (isNeeded) return (await import("../launch/cluster-start.ts")).clusterStart(settings, start);
+  return { cluster: {}, settings, preflight: async (asked) => preflightNow(asked) ?? (await preflight(asked)) };
 }
 
 /** Most runs ask for nothing that programs show by themselves, and load nothing for it. */

@@ -46,5 +46,5 @@ export async function start(context: Context, options: StartOptions): Promise<nu
 
 /** What the config files say of a command's output and end is nothing to a shell. */
 function asShellOptions(options: RunOptions): RunOptions {
-  return { ...options, scrape: "off", paramsFromArgs: false, survive: false };
+  return { ...options, scrape: "off", paramsFromArgs: false, survive: false, rank: "off" };
 }

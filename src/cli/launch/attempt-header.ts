@@ -2,6 +2,7 @@ import type { ServerAccess } from "../../entities/server-access.ts";
 import { mlflowTags, trackTags } from "../../entities/tag-keys.ts";
 import type { Tag } from "../../entities/tag.ts";
 import { truncateParamValue, truncateTagValue } from "../../entities/validation.ts";
+import type { Cluster } from "../../settings/cluster.ts";
 import type { RunSettings } from "../../settings/run-settings.ts";
 import { newRunId, randomHex } from "../../util/ids.ts";
 import { readPlace, readStartTicks } from "../../util/proc.ts";
@@ -10,7 +11,7 @@ import { withoutUserinfo } from "../../util/uri-secrets.ts";
 import { version } from "../../util/version.ts";
 import type { JournalHeader, PinnedChoices, TensorboardSettings } from "../../wire/journal-header.ts";
 import type { SecretMasker } from "../../wire/redact.ts";
-import { endedAttemptTags, nextAttempt, splitParams, staleTags } from "./previous-attempt.ts";
+import { attemptOf, endedAttemptTags, nextAttempt, splitParams, staleTags } from "./previous-attempt.ts";
 import type { Preflight } from "./preflight.ts";
 
 export interface AttemptRequest {
@@ -33,6 +34,7 @@ export interface AttemptRequest {
   readonly socketPath?: string;
   readonly tensorboard?: TensorboardSettings;
   readonly server?: { readonly access: ServerAccess };
+  readonly cluster?: Cluster;
 }
 
 /** All that is needed to create the run, or to continue it, with secrets masked. */
@@ -73,7 +75,7 @@ export function attemptHeader(request: AttemptRequest): JournalHeader {
     survive: settings.survive,
     redact: settings.redact,
     hasSecrets: settings.redact && request.hasSecrets,
-    sampling: settings.sampling,
+    ...rankFields(request),
     consoleLimitBytes: settings.consoleLimitBytes,
     ...readAlong(request),
   };
@@ -85,6 +87,36 @@ function shellKind({ kind, outerJournal }: AttemptRequest): Pick<JournalHeader, 
 
 function placeOf({ experiment, experimentName }: Preflight): Pick<JournalHeader, "experiment" | "experimentName"> {
   return { experiment, ...(experimentName !== undefined && { experimentName }) };
+}
+
+/** A rank that joins a run says nothing of what the first one says, and knows its attempt only from the run. */
+function rankFields({
+  settings,
+  preflight,
+  cluster,
+}: AttemptRequest): Pick<JournalHeader, "sampling"> & Partial<JournalHeader> {
+  const { sampling } = settings;
+  const { rank } = cluster ?? {};
+  if (rank === undefined) return { sampling };
+  const { index, group, nodeId } = rank;
+  const shared = {
+    rank: { index, group, isRunKnown: preflight.joined !== undefined },
+    sampling: {
+      ...sampling,
+      enabled: sampling.enabled && rank.isNodesFirst,
+      ...(sampling.nodeId === undefined && nodeId !== undefined && { nodeId }),
+    },
+  };
+  if (index === 0) return shared;
+  const joined = preflight.joined;
+  return {
+    ...shared,
+    ...(joined !== undefined && { runId: joined.info.runId, runName: joined.info.runName }),
+    attempt: joined === undefined ? rank.restart + 1 : attemptOf(joined),
+    tags: [],
+    params: [],
+    pinned: { runName: true, experiment: true, tagKeys: [] },
+  };
 }
 
 function readAlong({ settings, tensorboard }: AttemptRequest): Pick<JournalHeader, "scrape" | "tensorboard"> {
@@ -117,6 +149,7 @@ function initialTags(request: AttemptRequest, createId: string): readonly Tag[] 
     [trackTags.attempt]: String(run === undefined ? 1 : nextAttempt(run)),
     [trackTags.attemptStartTime]: String(request.startTime),
     [trackTags.options]: masker.maskText(request.recordedOptions),
+    ...clusterTags(request.cluster),
   };
   if (run === undefined) {
     context[trackTags.createId] = createId;
@@ -128,4 +161,12 @@ function initialTags(request: AttemptRequest, createId: string): readonly Tag[] 
   const ended = run === undefined ? [] : endedAttemptTags(run);
   const merged = new Map([...ended, ...own, ...given].map(({ key, value }) => [key, truncateTagValue(value).value]));
   return Array.from(merged, ([key, value]) => ({ key, value }));
+}
+
+function clusterTags({ resumeKey, rank }: Cluster = {}): Record<string, string> {
+  return {
+    ...(resumeKey !== undefined && { [trackTags.resumeKey]: resumeKey.hash }),
+    ...(resumeKey?.isGiven === false && { [trackTags.resumeRestart]: String(resumeKey.restart) }),
+    ...(rank !== undefined && { [trackTags.rankGroup]: rank.group }),
+  };
 }

@@ -5,6 +5,7 @@ import { bindLoopbackServer, type LoopbackServer } from "../../client/loopback-s
 import { bindLoggingServer, type LoggingServer } from "../../client/logging-server.ts";
 import { createJournalFolder, journalRoots } from "../../client/journal-folder.ts";
 import type { ServerAccess } from "../../entities/server-access.ts";
+import type { Cluster } from "../../settings/cluster.ts";
 import type { RunSettings } from "../../settings/run-settings.ts";
 import { type Environment, variable } from "../../settings/tracking-uri.ts";
 import { parseTrackingUri } from "../../store/tracking-uri.ts";
@@ -42,6 +43,8 @@ export interface LaunchRequest {
   readonly tensorboard?: TensorboardSettings;
   /** The tracking server and how it is reached. */
   readonly server?: LaunchServer;
+  /** What a scheduler says of this start. */
+  readonly cluster?: Cluster;
 }
 
 type DirectedRequest = LaunchRequest & { readonly isDirect: boolean };
@@ -64,8 +67,10 @@ export interface LaunchServer {
 export async function launchRun(context: Context, request: LaunchRequest): Promise<number> {
   const { settings, notes, command, preflight } = request;
   let journalFolder: string | undefined;
-  const say = (text: string): void => {
+  const rank = joiningRank(request);
+  const say = (said: string): void => {
     if (settings.quiet) return;
+    const text = inRanksName(rank, said);
     if (journalFolder !== undefined) noteOwnLine(journalFolder, text);
     context.io.say(text);
   };
@@ -95,8 +100,9 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
       if (isLate) sayLate(settings, isDirect, say);
       const runId = storeRunId ?? header.runId;
       if (storeRunId !== undefined && settings.runIdFile !== undefined) writeRunId(settings.runIdFile, runId);
-      say(announcement({ ...header, runId }, preflight, context.io.isErrTerminal));
-      const ways = { logPath: journal.logPath, logging, loopback, isRunMissing: isLate && isDirect };
+      if (rank === undefined) say(announcement({ ...header, runId }, preflight, context.io.isErrTerminal));
+      const isRunMissing = (isLate && isDirect) || (loopback === undefined && isRunUnknown(request));
+      const ways = { logPath: journal.logPath, logging, loopback, isRunMissing };
       return commandEnvironment(request, { ...header, runId }, ways);
     },
     runId: header.runId,
@@ -120,11 +126,25 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
 }
 
 /** A run that is continued has its id; a server that is away now gives none. Clients that go to the store themselves must find the run. */
-export function runIdWait({ server, preflight }: LaunchRequest, isDirect: boolean): number | undefined {
-  if (preflight.run !== undefined) return undefined;
+export function runIdWait(request: LaunchRequest, isDirect: boolean): number | undefined {
+  const { server, preflight } = request;
+  if (preflight.run !== undefined || joiningRank(request) !== undefined) return undefined;
   if (server === undefined) return isDirect ? directWaitMs : undefined;
   return preflight.fault === undefined ? server.runIdWaitMs : undefined;
 }
+
+/** Of a rank that joins the run of rank 0. */
+function joiningRank({ cluster }: LaunchRequest): number | undefined {
+  const index = cluster?.rank?.index ?? 0;
+  return index > 0 ? index : undefined;
+}
+
+const inRanksName = (rank: number | undefined, text: string): string =>
+  rank === undefined ? text : `rank ${rank}: ${text}`;
+
+/** What a rank's clients would ask for is not in the store under this id. */
+const isRunUnknown = (request: LaunchRequest): boolean =>
+  joiningRank(request) !== undefined && request.preflight.joined === undefined;
 
 /** The run starts without the id that the store gives; refused by `--strict`. */
 export function sayLate({ strict }: RunSettings, isDirect: boolean, say: Say): void {
@@ -152,7 +172,9 @@ function tellEnd(context: Context, { settings, header, result, say, isRecorded }
   if (isSilent && result.outcome.kind === "spawn-failed") io.say(result.outcome.message);
   try {
     const now = context.now();
-    if (!isSilent) say(closingLine(result, header, { isTerminal: io.isErrTerminal, now }));
+    // Rank 0 speaks for all that went well.
+    const isSpokenFor = (header.rank?.index ?? 0) > 0 && result.status === "FINISHED" && result.isStored;
+    if (!isSilent && !isSpokenFor) say(closingLine(result, header, { isTerminal: io.isErrTerminal, now }));
     if (settings.summaryFile !== undefined) writeFileSync(settings.summaryFile, summaryJson(result, header, now));
   } catch (error) {
     io.say(`cannot write the summary: ${messageOf(error)}`);

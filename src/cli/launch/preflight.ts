@@ -15,6 +15,8 @@ import { isThere } from "../../util/files.ts";
 export interface Preflight {
   /** The run that is attached to. */
   readonly run?: Run;
+  /** The run that the first rank has made, for a rank that joins it. */
+  readonly joined?: Run;
   /** The run that was to be attached to and could not be looked up: nobody can say which attempt this would be. */
   readonly missedRunId?: string;
   /** With the id, where the experiment is there already. */

@@ -3,10 +3,21 @@ import type { StartOptions } from "../commands/start.ts";
 import { run } from "../commands/run.ts";
 import { type CommandSpec, defineCommand, type TypedOption } from "../command-spec.ts";
 import { shellSyntaxes } from "../launch/shell-text.ts";
-import { anyText, durationMs, oneOf, paramPairs, seconds, sizeBytes, tagPairs, text, texts } from "../option-values.ts";
+import {
+  anyText,
+  durationMs,
+  oneOf,
+  paramPairs,
+  rank,
+  seconds,
+  sizeBytes,
+  tagPairs,
+  text,
+  texts,
+} from "../option-values.ts";
 
 /** Options that `run` and `resume` share; cli.md describes each. */
-const sharedOptions: readonly TypedOption<Omit<RunOptions, "runId">>[] = [
+const sharedOptions: readonly TypedOption<Omit<RunOptions, "runId" | "resumeKey">>[] = [
   {
     field: "experimentName",
     flags: "-e, --experiment <name>",
@@ -117,6 +128,13 @@ const sharedOptions: readonly TypedOption<Omit<RunOptions, "runId">>[] = [
   },
   { field: "redact", flags: "--no-redact", description: "store secrets too", value: false },
   {
+    field: "rank",
+    flags: "--rank <which>",
+    description:
+      "rank 0 owns the run, the others join it: auto (default, by srun's, torchrun's or mpirun's variables), a number, off",
+    parse: rank("--rank"),
+  },
+  {
     field: "runIdFile",
     flags: "--run-id-file <file>",
     description: "write the run id there before the command starts",
@@ -140,16 +158,22 @@ const runIdOption: TypedOption<RunOptions> = {
 
 /** What is about a command, its output and its end is nothing to a shell. */
 const commandFields = new Set<string>(
-  "capture timeoutMs graceMs survive syncTimeoutMs consoleLimitBytes scrape paramsFromArgs summaryFile".split(" "),
+  "rank capture timeoutMs graceMs survive syncTimeoutMs consoleLimitBytes scrape paramsFromArgs summaryFile".split(" "),
 );
 const startOptions = sharedOptions.filter(({ field }) => !commandFields.has(field));
+const resumeKeyOption: TypedOption<RunOptions> = {
+  field: "resumeKey",
+  flags: "--resume-key <text>",
+  description: "go on with the run of this key, else make it (requeued Slurm jobs need none)",
+  parse: text("--resume-key"),
+};
 
 export const wrappingCommands: readonly CommandSpec[] = [
   defineCommand<RunOptions>({
     name: "run",
     summary: "run a command and record it",
     arguments: ["[command...]"],
-    options: [runIdOption, ...sharedOptions],
+    options: [runIdOption, resumeKeyOption, ...sharedOptions],
     defaults: { tags: [], params: [] },
     passThrough: true,
     takesSettings: true,
