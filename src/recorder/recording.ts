@@ -8,7 +8,6 @@ import { claimJournal, type JournalClaim } from "../journal/claim.ts";
 import { Drain } from "../journal/drain.ts";
 import { readEntries } from "../journal/journal-reader.ts";
 import { JournalWriter } from "../journal/journal-writer.ts";
-import { RunNotThereError } from "../journal/join-run.ts";
 import { RunIds } from "../journal/run-ids.ts";
 import { journalFiles, type JournalHeader } from "../wire/journal-header.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
@@ -21,6 +20,7 @@ import { forgetOuter, readHeader } from "./recording-files.ts";
 import { LiveRun, type Speaker } from "./live-run.ts";
 import { OpenRuns } from "./open-runs.ts";
 import { RecordingStore } from "./recording-store.ts";
+import { waitingNotice } from "./waiting-notice.ts";
 import { RunView } from "./run-view.ts";
 import { SilenceWatch } from "./silence-watch.ts";
 
@@ -45,8 +45,6 @@ const lastWriteMs = 2000;
  * the store, and the end of a run, are not kept waiting by it.
  */
 const drainPace = { firstMs: 10_000, earlyMs: 500, laterMs: 5000 };
-/** Some 10 s of them: ranks start in any order. */
-const joinAttemptsUntold = 10;
 /** A cursor that is behind costs a replay of what is stored already, which changes nothing. */
 const cursorIntervalMs = 5000;
 
@@ -352,11 +350,8 @@ export class Recording {
         ),
       onStateChange: (state) => {
         this.#isStoreAway = state.kind === "waiting";
-        if (state.kind === "waiting" && state.error instanceof RunNotThereError) {
-          if (state.attempt > joinAttemptsUntold) this.notice("join", `${state.error.message}, recording goes on`);
-        } else if (state.kind === "waiting" && state.attempt > 3) {
-          this.notice("store", `the store cannot be written for now, recording goes on: ${state.error.message}`);
-        }
+        const told = waitingNotice(state);
+        if (told !== undefined) this.notice(...told);
       },
     });
   }
