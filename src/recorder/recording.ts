@@ -369,18 +369,13 @@ export class Recording {
     return runIds;
   }
 
-  #join(group: string): void {
-    const { runId, startTime, command } = this.header;
-    this.live.write({ op: "join-run", runId, group, startTime, command });
-  }
-
   /** The first session writes what creates the run, or continues it. */
   #begin(): void {
     const { header, live } = this;
     const { runId, runName } = header;
-    const { rank } = header;
+    const { rank, startTime, command } = header;
     if (rank !== undefined && rank.index > 0) {
-      if (!rank.isRunKnown) this.#join(rank.group);
+      if (!rank.isRunKnown) live.write({ op: "join-run", runId, group: rank.group, startTime, command });
       return;
     }
     if (header.isResumed) {
@@ -394,7 +389,7 @@ export class Recording {
       for (const key of header.staleTags) live.write({ op: "delete-tag", runId, key });
       if (header.tags.length > 0) live.write({ op: "log-batch", runId, tags: header.tags });
     } else {
-      const { createId, experiment, userId, startTime, tags } = header;
+      const { createId, experiment, userId, tags } = header;
       live.write({ op: "create-run", runId, createId, experiment, runName: runName ?? "", userId, startTime, tags });
     }
     if (header.params.length > 0) live.write({ op: "log-batch", runId, params: header.params });
