@@ -14,7 +14,7 @@ export interface LineChannelOptions {
 }
 
 interface Sent {
-  readonly text: string;
+  readonly bytes: Buffer;
   /** The request behind it, whose reply says that all of it was taken. */
   readonly requestId: number | undefined;
 }
@@ -25,6 +25,8 @@ interface Waiting {
 }
 
 const writeAtBytes = 64 * 1024;
+/** UTF-8 of a UTF-16 unit. */
+const mostBytes = 3;
 /** Text that the recorder has not answered for is kept, for a recorder that dies; it is asked that often. */
 const askEveryBytes = 4 * 1024 * 1024;
 /** Above it callers that can wait should. */
@@ -42,7 +44,8 @@ const nothing = Promise.resolve();
 export class LineChannel {
   readonly #options: LineChannelOptions;
   #socket: Socket;
-  #text = "";
+  #buffer = Buffer.allocUnsafeSlow(writeAtBytes);
+  #length = 0;
   #isTurnAsked = false;
   #sent: Sent[] = [];
   #bytesSinceAsked = 0;
@@ -59,11 +62,12 @@ export class LineChannel {
     this.#socket = this.#connect();
   }
 
-  /** Takes one line with its newline. */
+  /** Takes one line with its newline. Copied at once: a million short texts that wait would be a million objects to collect. */
   write(line: string): void {
-    this.#text += line;
-    if (this.#text.length >= writeAtBytes) this.#send();
-    else if (!this.#isTurnAsked) {
+    if (line.length * mostBytes > writeAtBytes - this.#length) this.#send();
+    if (line.length * mostBytes > writeAtBytes) return this.#sendBytes(Buffer.from(line));
+    this.#length += this.#buffer.write(line, this.#length);
+    if (!this.#isTurnAsked) {
       this.#isTurnAsked = true;
       setImmediate(this.#onTurn);
     }
@@ -87,10 +91,9 @@ export class LineChannel {
   /** For the end of the process: what nobody has answered for goes to the append file before this returns. */
   writeOutNow(): void {
     this.#isClosed = true;
-    const unanswered = this.#sent.map(({ text }) => text).join("") + this.#text;
-    this.#sent = [];
-    this.#text = "";
-    this.#append(unanswered);
+    const rest = this.#take();
+    for (const { bytes } of this.#sent.splice(0)) this.#append(bytes);
+    this.#append(rest);
   }
 
   /** Ends the connection, behind all that was written. */
@@ -106,28 +109,37 @@ export class LineChannel {
   };
 
   #send(): void {
-    if (this.#text === "") return;
-    if (!this.#isLost && this.#bytesSinceAsked >= askEveryBytes) return this.#ask(`{"flush":true}`);
-    const text = this.#text;
-    this.#text = "";
-    if (this.#isLost) return this.#append(text);
-    this.#bytesSinceAsked += text.length;
-    this.#sent.push({ text, requestId: undefined });
-    this.#socket.write(text);
+    if (this.#length > 0) this.#sendBytes(this.#take());
+  }
+
+  #sendBytes(bytes: Buffer): void {
+    if (this.#isLost) return this.#append(bytes);
+    this.#bytesSinceAsked += bytes.length;
+    this.#sent.push({ bytes, requestId: undefined });
+    this.#socket.write(bytes);
+    if (this.#bytesSinceAsked >= askEveryBytes) this.#ask(`{"flush":true}`);
+  }
+
+  /** What is collected; the buffer goes along where most of it is used. */
+  #take(): Buffer {
+    const used = this.#buffer.subarray(0, this.#length);
+    this.#length = 0;
+    if (used.length < writeAtBytes / 2) return Buffer.from(used);
+    this.#buffer = Buffer.allocUnsafeSlow(writeAtBytes);
+    return used;
   }
 
   /** What was written before is answered for by the reply. */
   #ask(json: string, waiting: Waiting = { resolve: () => {}, reject: () => {} }): void {
+    this.#send();
     this.#lastId += 1;
     const id = this.#lastId;
     this.#waiting.set(id, waiting);
     this.#socket.ref();
-    const line = `${json.slice(0, -1)},"id":${id}}\n`;
-    const text = this.#text + line;
-    this.#text = "";
+    const bytes = Buffer.from(`${json.slice(0, -1)},"id":${id}}\n`);
     this.#bytesSinceAsked = 0;
-    this.#sent.push({ text, requestId: id });
-    this.#socket.write(text);
+    this.#sent.push({ bytes, requestId: id });
+    this.#socket.write(bytes);
   }
 
   #connect(): Socket {
@@ -146,10 +158,10 @@ export class LineChannel {
     this.#tries = 0;
     const lines = (this.#partial + text).split("\n");
     this.#partial = lines.pop() ?? "";
-    for (const line of lines) this.#take(JSON.parse(line) as SocketReply);
+    for (const line of lines) this.#hear(JSON.parse(line) as SocketReply);
   }
 
-  #take(reply: SocketReply): void {
+  #hear(reply: SocketReply): void {
     const { id } = reply;
     if (id === null) return;
     const index = this.#sent.findIndex(({ requestId }) => requestId === id);
@@ -174,29 +186,29 @@ export class LineChannel {
       if (this.#isClosed) return;
       this.#partial = "";
       this.#socket = this.#connect();
-      for (const { text } of this.#sent) this.#socket.write(text);
+      for (const { bytes } of this.#sent) this.#socket.write(bytes);
       if (this.#waiting.size > 0) this.#socket.ref();
       else this.#drain();
     }, retryMs);
-    if (this.#waiting.size === 0) timer.unref();
+    if (this.#waiting.size === 0 && this.#drained === undefined) timer.unref();
   }
 
   /** What is said from now on goes to the append file, which the next command takes in. */
   #giveUp(reason: string): void {
     this.#isLost = true;
     const error = this.#lostError(reason);
-    for (const { text } of this.#sent.splice(0)) this.#append(text);
+    for (const { bytes } of this.#sent.splice(0)) this.#append(bytes);
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
     this.#drain();
     this.#options.onLost(error);
   }
 
-  #append(text: string): void {
+  #append(bytes: Buffer): void {
     const { logPath } = this.#options;
-    if (logPath === undefined || text === "") return;
+    if (logPath === undefined || bytes.length === 0) return;
     try {
-      appendFileSync(logPath, text);
+      appendFileSync(logPath, bytes);
     } catch {
       // A full disk, or a journal that is done and gone: there is no further place, and the program must go on.
     }

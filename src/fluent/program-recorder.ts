@@ -14,6 +14,7 @@ import { writePrivate } from "../util/write-private.ts";
 import { withoutUserinfo } from "../util/uri-secrets.ts";
 import type { OutcomeRecord } from "../wire/control-messages.ts";
 import { journalFiles, type JournalHeader } from "../wire/journal-header.ts";
+import { createMasker } from "../wire/redact.ts";
 import { environment, read } from "./environment.ts";
 import { report } from "./report.ts";
 
@@ -147,7 +148,8 @@ function programHeader(trackingUri: string, userId: string, socketPath: string):
     tags: [],
     staleTags: [],
     params: [],
-    command: [],
+    // For whoever looks at what is alive here; secrets masked, as the header of `track run` has it.
+    command: createMasker(environment, { enabled: true }).maskArgv([process.execPath, ...process.argv.slice(1)]),
     cwd: process.cwd(),
     place: readPlace(),
     wrapper: { pid: process.pid, startTicks: readStartTicks(process.pid) ?? 0 },

@@ -1,5 +1,4 @@
-import { getEnvironmentData, setEnvironmentData } from "node:worker_threads";
-import { LineChannel } from "../client/line-channel.ts";
+import type { LineChannel } from "../client/line-channel.ts";
 import { plainAccess } from "../entities/server-access.ts";
 import { type ErrorCode, StoreError, TrackError } from "../errors.ts";
 import { resolveServerAccess } from "../settings/server-access.ts";
@@ -83,13 +82,14 @@ async function open(uri: string): Promise<Session> {
     const env = { ...environment, MLFLOW_TRACKING_URI: before };
     const access = isServerUri(before ?? uri) ? { access: resolveServerAccess(before ?? uri, env) } : {};
     const store = await openTrackingStore(before ?? uri, { mode: "write", ...access });
-    return begin(inherited, store, isLoopback(before ?? uri) ? "journal" : "store");
+    return await begin(inherited, store, isLoopback(before ?? uri) ? "journal" : "store");
   }
+  const { getEnvironmentData } = await import("node:worker_threads");
   const shared = (getEnvironmentData(sharedKey(uri)) as SharedSession | undefined) ?? (await startRecorder(uri));
   const plain = plainAccess(shared.url);
   const retry = { ...plain.retry, maxRetries: endpointRetries };
   const access = { ...plain, retry, authorization: `Bearer ${shared.token}` };
-  return begin(shared, await openTrackingStore(shared.url, { mode: "write", access }), "journal");
+  return await begin(shared, await openTrackingStore(shared.url, { mode: "write", access }), "journal");
 }
 
 /** Inside `track run` and `track start`: the run's own recorder, unless the program has chosen another store. */
@@ -109,15 +109,17 @@ async function startRecorder(uri: string): Promise<SharedSession> {
   endings.push(end);
   const url = `http://127.0.0.1:${endpoint.port}`;
   const shared: SharedSession = { socketPath, logPath, url, token: endpoint.token };
+  const { setEnvironmentData } = await import("node:worker_threads");
   setEnvironmentData(sharedKey(uri), { ...shared });
   return shared;
 }
 
-function begin(
+async function begin(
   where: { readonly socketPath: string; readonly logPath?: string },
   store: TrackingStore,
   barrier: Session["barrier"],
-): Session {
+): Promise<Session> {
+  const { LineChannel } = await import("../client/line-channel.ts");
   const lines = new LineChannel({ ...where, onLost: (error) => report(error) });
   lineChannels.add(lines);
   return { lines, store, barrier };

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { DatasetInput } from "../entities/dataset.ts";
 import { checkDatasetInput } from "../entities/validation.ts";
 import { ActiveRun } from "./active-run.ts";
@@ -63,19 +62,19 @@ const datasetFields = ["name", "digest", "sourceType", "source", "schema", "prof
  * names and texts over MLflow's limits (contract 3).
  */
 export async function logInput(dataset: DatasetDescription, options: LogInputOptions = {}): Promise<void> {
-  const input = inputOf(dataset, options);
+  const input = await inputOf(dataset, options);
   const { session, runId } = await openedLog();
   await askStore((store) => store.logInputs(runId, [input], []), Promise.resolve(session));
 }
 
-function inputOf(dataset: DatasetDescription, options: LogInputOptions): DatasetInput {
+async function inputOf(dataset: DatasetDescription, options: LogInputOptions): Promise<DatasetInput> {
   checkOptions("logInput", dataset, datasetFields);
   checkOptions("logInput", options, ["context", "tags"]);
   const { name, sourceType = "code", schema, profile } = dataset;
   checkText("name", name);
   checkText("sourceType", sourceType);
   const source = asText("source", dataset.source ?? {});
-  const digest = dataset.digest ?? createHash("sha256").update(`${name}\n${source}`).digest("hex").slice(0, 8);
+  const digest = dataset.digest ?? (await digestOf(`${name}\n${source}`));
   checkText("digest", digest);
   const { context, tags = {} } = options;
   const all = context === undefined ? tags : { ...tags, "mlflow.data.context": context };
@@ -92,6 +91,12 @@ function inputOf(dataset: DatasetDescription, options: LogInputOptions): Dataset
   };
   checkDatasetInput(input);
   return input;
+}
+
+/** Loaded only here: it costs some ms at the start of a program. */
+async function digestOf(text: string): Promise<string> {
+  const { createHash } = await import("node:crypto");
+  return createHash("sha256").update(text).digest("hex").slice(0, 8);
 }
 
 function asText(what: string, value: unknown): string {

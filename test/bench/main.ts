@@ -8,6 +8,7 @@ import { Tools, track } from "./bench-rig.ts";
 import { endpoint } from "./endpoint.ts";
 import { type Figure, formatFigure, isWithinLimit, ratioOf } from "./figure.ts";
 import { ingest } from "./ingest.ts";
+import { library } from "./library.ts";
 import { logCommand } from "./log-command.ts";
 import { look } from "./look.ts";
 import { relay } from "./relay.ts";
@@ -20,6 +21,7 @@ const benches: Readonly<Record<string, Bench>> = {
   log: logCommand,
   ingest,
   endpoint,
+  library,
   sampling,
   look,
   relay,
