@@ -7,7 +7,7 @@ import type { ShellRunSummary } from "../recorder/shell-life.ts";
 import { hasCode } from "../util/error-code.ts";
 import { within } from "../util/within.ts";
 import { writePrivate } from "../util/write-private.ts";
-import { type EndRequest, endRequestJson, toAttemptEnd } from "../wire/end-request.ts";
+import { type EndRequest, endRequestJson, type LeftEnd, toAttemptEnd } from "../wire/end-request.ts";
 import { journalFiles, type JournalHeader } from "../wire/journal-header.ts";
 import type { Context } from "./context.ts";
 
@@ -73,7 +73,8 @@ async function endWithoutSocket(
   { request, timeoutMs }: { readonly request: EndRequest; readonly timeoutMs: number },
 ): Promise<ShellRunEnd> {
   try {
-    writePrivate(folder, journalFiles.outcome, JSON.stringify(toAttemptEnd(request, context.now())));
+    const left: LeftEnd = { ...toAttemptEnd(request, context.now()), askerPid: process.pid };
+    writePrivate(folder, journalFiles.outcome, JSON.stringify(left));
   } catch (error) {
     if (hasCode(error, "ENOENT")) return { kind: "gone" };
     throw error;

@@ -80,11 +80,7 @@ export class RecorderProcess {
       if (this.#earlyKey === undefined) this.#spawn();
       else this.#meet(this.#earlyKey);
     } catch {
-      // No process could be made, or nothing sent to it (EAGAIN, ENOMEM, EMFILE): one failure of the recorder, not a second at its end.
-      const half = this.#process;
-      this.#process = undefined;
-      half?.kill();
-      this.#fail();
+      this.#failHalfWay();
     }
     this.#watch ??= setInterval(() => this.#countSilence(), 1000).unref();
   }
@@ -112,10 +108,20 @@ export class RecorderProcess {
     const met = this.#listen((listener) =>
       meetEarlyRecorder({ key, env: this.#options.env }, listener, meetingTimeoutMs),
     );
-    void met.then((channel) => {
-      if (channel === undefined) this.start();
-      else this.#use(channel);
-    });
+    met
+      .then((channel) => {
+        if (channel === undefined) this.start();
+        else this.#use(channel);
+      })
+      .catch(() => this.#failHalfWay());
+  }
+
+  /** No process could be made, or nothing sent to it (EAGAIN, ENOMEM, EMFILE): one failure of the recorder, not a second at its end. */
+  #failHalfWay(): void {
+    const half = this.#process;
+    this.#process = undefined;
+    half?.kill();
+    this.#fail();
   }
 
   #spawn(): void {

@@ -1,4 +1,6 @@
-import { join } from "node:path";
+import { rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { hasCode } from "../util/error-code.ts";
 import type { ConsoleSource } from "../wire/control-messages.ts";
 import type { AttemptEnd } from "../wire/final-status.ts";
 import { journalFiles, type JournalHeader, type Place } from "../wire/journal-header.ts";
@@ -78,5 +80,18 @@ export async function repairJournal(
   session.endOpenRuns(end);
   const isStored = await recording.settle(leftMs);
   await session.close();
+  if (isStored) removeSocket(header.socketPath);
   return isStored;
+}
+
+/** Its recorder had no time for that. */
+function removeSocket(path: string | undefined): void {
+  const folder = dirname(path ?? "");
+  if (!basename(folder).startsWith("track-")) return;
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch (error) {
+    // A folder that cannot be removed now is nothing that a run would have to wait for.
+    if (!hasCode(error, "EACCES", "EPERM", "EBUSY", "EROFS")) throw error;
+  }
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { isProcessAlive, readStartTicks } from "../util/proc.ts";
 import { writePrivate } from "../util/write-private.ts";
 import type { RunSummary } from "../wire/control-messages.ts";
-import { type EndRequest, toAttemptEnd } from "../wire/end-request.ts";
+import { type EndRequest, type LeftEnd, toAttemptEnd } from "../wire/end-request.ts";
 import type { AttemptEnd } from "../wire/final-status.ts";
 import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
 import { readJson } from "./dead-journals.ts";
@@ -66,7 +66,7 @@ export class ShellLife implements ShellVoice {
     if (this.#shell !== undefined || this.#isOver) return;
     clearTimeout(this.#patience);
     const startTicks = readStartTicks(pid);
-    if (startTicks === undefined) return this.#over(this.#storedEnd ?? { missing: "killed" });
+    if (startTicks === undefined) return this.#overAsLeft(this.#storedEnd ?? { missing: "killed" });
     this.#shell = { pid, startTicks };
     this.#keepLiving(this.#shell);
     this.#options.onShell(this.#shell);
@@ -105,13 +105,21 @@ export class ShellLife implements ShellVoice {
 
   #look(): void {
     const end = this.#storedEnd;
-    if (end !== undefined) this.#over(end);
+    if (end !== undefined) this.#overAsLeft(end);
     else if (this.#shell !== undefined && !isProcessAlive(this.#shell)) this.#over({ missing: "killed" });
   }
 
   /** What `track end` left where it found no socket. */
-  get #storedEnd(): AttemptEnd | undefined {
-    return readJson(join(this.#options.folder, journalFiles.outcome)) as AttemptEnd | undefined;
+  get #storedEnd(): AttemptEnd | LeftEnd | undefined {
+    return readJson(join(this.#options.folder, journalFiles.outcome)) as LeftEnd | undefined;
+  }
+
+  #overAsLeft(end: AttemptEnd | LeftEnd): void {
+    if ("askerPid" in end) {
+      this.askerPids.push(end.askerPid);
+      this.#askers.push({ process: identify(end.askerPid), answer: () => {} });
+    }
+    this.#over(end);
   }
 
   #over(end: AttemptEnd): void {

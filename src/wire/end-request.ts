@@ -10,6 +10,9 @@ export interface EndRequest {
   readonly pid?: number;
 }
 
+/** How the attempt ended, in the journal, where no socket could be asked; with who waits for it. */
+export type LeftEnd = (OutcomeRecord | ChosenStatus) & { readonly askerPid: number };
+
 /** The content of the field `end`. */
 export const endRequestJson = ({ exitCode, status, pid }: EndRequest): object => ({ exit_code: exitCode, status, pid });
 

@@ -66,6 +66,9 @@ exit 3
     expect(run.info).toMatchObject({ status: "FAILED", runName: "whole" });
     expect(paramsOf(run)).toEqual({ lr: "0.1", opt: "adam" });
     expect(metricsOf(run)).toEqual({ loss: 0.5, acc: 0.9 });
+    // Of the shell and what it has started.
+    const processes = run.data.metrics.find(({ key }) => key === "system/process_count");
+    expect(processes?.value).toBeGreaterThanOrEqual(1);
     expect(tagsOf(run)).toMatchObject({
       team: "vision",
       "track.exit_code": "3",
@@ -333,7 +336,48 @@ track end --status failed
     expect(await started.finished).toMatchObject({ code: 0 });
     const run = await rig.run();
     expect([run.info.status, metricsOf(run)]).toEqual(["FAILED", { a: 1, b: 2 }]);
+    await expectNothingLeft(rig);
   });
+});
+
+test.each(["hand-over", "journal", "store", "socket", "monitor"])(
+  "a fault in %s costs neither the script nor what it says",
+  async (place) => {
+    await using rig = TrackRig.setup();
+    const text = `set -eu
+eval "$(TRACK_TEST_FAULT=${place} track start -n faulty -p lr=1)"
+track log metric a=1
+sleep 0.7
+track log metric b=2
+track end --status-from 4 --sync-timeout 2
+`;
+    const finished = await runScript(rig, "sh", text);
+    expect(finished).toMatchObject({ code: 0 });
+    // A store that cannot be had by then is left to the next command.
+    await waitFor(async () => (await rig.track(["ls", "--status", "failed"])).stdout.includes("faulty"));
+    const run = await rig.run();
+    expect([run.info.status, paramsOf(run), metricsOf(run)]).toEqual(["FAILED", { lr: "1" }, { a: 1, b: 2 }]);
+    expect(tagsOf(run)["track.exit_code"]).toBe("4");
+    await expectNothingLeft(rig);
+  },
+);
+
+test("--strict does not start without a recorder", async () => {
+  await using rig = TrackRig.setup();
+  const env = { TRACK_TEST_FAULT: "hand-over" };
+  const finished = await rig.track(["start", "--strict"], { env });
+  expect(finished).toMatchObject({ code: 1, stdout: "false\n" });
+  expect(finished.stderr).toContain("the recorder cannot be started");
+});
+
+test("track end finds its recorder without a socket, too", async () => {
+  await using rig = TrackRig.setup();
+  const text = `set -eu\neval "$(track start -n mute)"\nrm "$TRACK_SOCKET"\ntrack log metric a=1\ntrack end --status failed\n`;
+  const finished = await runScript(rig, "sh", text);
+  expect(finished).toMatchObject({ code: 0 });
+  expect(finished.stderr).toMatch(/track: ended already: [0-9a-f]{32} \(mute\), FAILED\n$/u);
+  const run = await rig.run();
+  expect([run.info.status, metricsOf(run)]).toEqual(["FAILED", { a: 1 }]);
 });
 
 test("--run-id goes on with a run as its next attempt, unless it is alive", async () => {
@@ -341,6 +385,7 @@ test("--run-id goes on with a run as its next attempt, unless it is alive", asyn
   const text = `set -eu
 eval "$(track start -n again)"
 id=$TRACK_RUN_ID
+until track show "$id" > /dev/null 2>&1; do sleep 0.1; done
 if track start --no-nested --run-id "$id" > refused; then exit 9; fi
 track log metric a=1
 eval "$(track end --print-env --status failed)"

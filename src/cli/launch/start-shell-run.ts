@@ -1,5 +1,6 @@
 import { RecorderProcess } from "../../client/recorder-process.ts";
 import { describeDescriptors } from "../../util/describe-descriptors.ts";
+import { armFaults } from "../../util/test-fault.ts";
 import { within } from "../../util/within.ts";
 import type { RecorderMessage } from "../../wire/control-messages.ts";
 import type { Context } from "../context.ts";
@@ -35,6 +36,7 @@ export async function startShellRun(context: Context, request: LaunchRequest): P
   const say: Say = (text) => {
     if (!settings.quiet) context.io.say(text);
   };
+  armFaults(request.notes.environment["TRACK_TEST_FAULT"]);
   const { isDirect } = decideDirect(settings, []);
   const loopback = await openLoopback(settings, isDirect, say);
   const prepared = prepare(context, { ...request, isDirect }, say, loopback);
