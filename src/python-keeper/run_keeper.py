@@ -22,6 +22,7 @@ PARENT_RUN_ID = "mlflow.parentRunId"
 # Tells the loopback endpoint, which takes it away, that the script wants a child; every run has the parent from MLFLOW_RUN_CONTEXT.
 NESTED = "track.nested"
 RUN_ID = "MLFLOW_RUN_ID"
+EXPERIMENT_ID = "MLFLOW_EXPERIMENT_ID"
 # Tells the Python processes below this one that the command's run has had its autologged fit.
 FITTED = "TRACK_RUN_FITTED"
 
@@ -100,7 +101,8 @@ class RunKeeper:
         self.endpoint = endpoint
         self.store_name = store_name
         self.uris = {store_name(uri) for uri in (tracking_uri, os.environ.get("TRACK_TRACKING_URI")) if uri}
-        self.experiment_id = os.environ.get("MLFLOW_EXPERIMENT_ID")
+        self.experiment_id = os.environ.get(EXPERIMENT_ID)
+        self.has_left = False
         self.variable = RunIdVariable(fluent.MLFLOW_RUN_ID, home)
         # Whether anybody has started the command's run; a Python process above this one has taken the variable away then.
         self.is_started = os.environ.get(RUN_ID) != home
@@ -228,10 +230,19 @@ class RunKeeper:
     def is_foreign(self):
         """Whether the script has chosen another tracking store: what it starts there is its own."""
         uri = tracking_uri_of_client()
-        if self.store_name(uri) in self.uris:
-            return False
-        leave_family(uri)
-        return True
+        is_foreign = self.store_name(uri) not in self.uris
+        self.keep_experiment(is_foreign)
+        if is_foreign:
+            leave_family(uri)
+        return is_foreign
+
+    def keep_experiment(self, is_foreign):
+        """MLFLOW_EXPERIMENT_ID of the command's run names nothing in another store, where MLflow would stop at it."""
+        if is_foreign and os.environ.get(EXPERIMENT_ID) == self.experiment_id:
+            self.has_left = os.environ.pop(EXPERIMENT_ID, None) is not None
+        elif self.has_left and not is_foreign:
+            self.has_left = False
+            os.environ.setdefault(EXPERIMENT_ID, self.experiment_id)
 
     # The command's run
 
@@ -360,9 +371,11 @@ def leave_family(uri):
         os.environ["MLFLOW_RUN_CONTEXT"] = json.dumps(context)
         scheme, _, rest = uri.partition("://")
         shown = scheme + "://" + rest.rpartition("@")[2] if rest else uri
+        advice = "leave out set_tracking_uri"
+        if scheme in ("sqlite", "http", "https"):
+            advice += ", and start it with track run --tracking-uri " + shown
         sys.stderr.write(
-            "track: the program chose %s for its runs, this run gets none of it\n"
-            "hint: leave out set_tracking_uri, and start it with track run --tracking-uri %s\n" % (shown, shown)
+            "track: the program chose %s for its runs, this run gets none of it\nhint: %s\n" % (shown, advice)
         )
     except Exception:
         pass

@@ -44,6 +44,24 @@ def guide(endpoint):
         os.environ[URI] = guided.choose(os.environ[URI])
 
 
+def complete_folder(uri):
+    """
+    MLflow's file store makes its first experiment only where there is no folder yet, and ours may be there: the artifacts of the
+    command's run, below `mlruns`.
+    """
+    scheme, separator, _ = str(uri).partition(":")
+    if separator and scheme != "file":
+        return
+    from mlflow.utils.file_utils import local_file_uri_to_path
+
+    root = local_file_uri_to_path(str(uri))
+    names = os.listdir(root) if os.path.isdir(root) else []
+    if names and all(name.isdigit() and not os.path.exists(os.path.join(root, name, "meta.yaml")) for name in names):
+        from mlflow.store.tracking.file_store import FileStore
+
+        FileStore(root)._create_experiment_with_id("Default", "0", None, None)
+
+
 class Guide:
     def __init__(self, endpoint):
         self.endpoint = endpoint
@@ -56,6 +74,10 @@ class Guide:
     def choose(self, uri):
         """For all calls from now on."""
         uri = self.replace(uri)
+        try:
+            complete_folder(uri)
+        except Exception:
+            pass
         if isinstance(uri, str) and uri.startswith("http") and store_name(uri) != store_name(self.endpoint):
             for name, value in self.credentials.items():
                 if os.environ.get(name) == value:

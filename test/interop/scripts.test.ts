@@ -6,7 +6,7 @@ import { hasRegistry, type RegistryStore } from "../../src/store/registry-store.
 import { metricsOf, paramsOf, tagsOf, TrackRig } from "../e2e/rig.ts";
 import { clientVersions, isInstalled, newestMlflow, torchMlflow } from "./mlflow-versions.ts";
 import { installScriptExtras } from "./server-extras.ts";
-import { type Family, kinOf, trackScript } from "./tracked-script.ts";
+import { experimentOf, type Family, kinOf, trackScript } from "./tracked-script.ts";
 
 const isFull = process.env["TRACK_TEST_FULL"] !== undefined;
 const extras = isInstalled(newestMlflow) ? installScriptExtras() : undefined;
@@ -124,6 +124,21 @@ describe.each(isFull ? clientVersions : [newestMlflow])("a script with MLflow $v
       ]);
       expect(Object.keys(tagsOf(others[0] ?? home))).not.toContain("track.nested");
       expect(finished.stderr).not.toContain("the program chose");
+    });
+
+    test("a folder of MLflow's that the script chooses works as it does without us", async () => {
+      const request = { version, script: "scripts_elsewhere.py", env: { MLFLOW_ALLOW_FILE_STORE: "true" } };
+      // What is there before has an id that the other store does not know.
+      const made = await rig.track(["experiments", "create", experimentOf(request)]);
+      expect(made.code, made.stderr).toBe(0);
+      const { finished, home, others, said } = await trackScript(rig, request);
+      expect(finished.code, finished.stderr).toBe(0);
+      expect(home.info.experimentId).not.toBe("0");
+      expect(said).toMatchObject({ elsewhere: ["0", null], back: home.info.experimentId });
+      expect(metricsOf(home)).toEqual({});
+      expect(kinOf({ finished, home, others, said })).toEqual([["back", home.info.runId, "FINISHED"]]);
+      expect(finished.stderr).toContain("the program chose ./mlruns for its runs");
+      expect(finished.stderr).toContain("hint: leave out set_tracking_uri\n");
     });
 
     test.each([

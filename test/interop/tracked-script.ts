@@ -25,10 +25,14 @@ export interface ScriptRequest {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** The experiment that a script is run in. */
+export const experimentOf = ({ version, script, args = [], options = [] }: ScriptRequest): string =>
+  `${version.version} ${script} ${args.join(" ")} ${options.join(" ")}`;
+
 /** Runs a script in an experiment of its own. */
 export async function trackScript(rig: TrackRig, request: ScriptRequest): Promise<Family> {
   const { version, script, args = [], options = [], shell, env = {} } = request;
-  const experiment = `${version.version} ${script} ${args.join(" ")} ${options.join(" ")}`;
+  const experiment = experimentOf(request);
   const path = join(import.meta.dirname, "python", script);
   const python = [venvProgram(version, "python"), path, ...args];
   const command = shell === undefined ? python : ["sh", "-c", shell, ...python];
