@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { hasCode } from "../util/error-code.ts";
 import { isProcessAlive, readPlace } from "../util/proc.ts";
 import type { RecorderMessage, WrapperMessage } from "../wire/control-messages.ts";
-import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
+import { journalFiles, type JournalHeader, type ProcessIdentity } from "../wire/journal-header.ts";
 import { failOnPurpose } from "../util/test-fault.ts";
 import { findDeadJournals } from "./dead-journals.ts";
 import type { AttemptEnd } from "../wire/final-status.ts";
@@ -208,7 +208,8 @@ export class Recorder {
 
   /** Runs beside ours whose processes are dead are finished on the way; the command waits for none of it. */
   #repairOthers(): Promise<void> {
-    this.#repaired ??= repairBeside(this.#hello?.journalFolder ?? "", this.#options.env);
+    const header = this.#opened?.recording.header;
+    this.#repaired ??= repairBeside(this.#hello?.journalFolder ?? "", header, this.#options.env);
     return this.#repaired;
   }
 
@@ -263,13 +264,19 @@ export class Recorder {
   }
 }
 
-async function repairBeside(journalFolder: string, env: RecorderOptions["env"]): Promise<void> {
+async function repairBeside(
+  journalFolder: string,
+  header: JournalHeader | undefined,
+  env: RecorderOptions["env"],
+): Promise<void> {
   const roots = [dirname(journalFolder)];
   const here = readPlace();
   try {
-    if (findDeadJournals(roots, here).length === 0) return;
-    const { repairJournals } = await import("./repair.ts");
-    await repairJournals({ roots, env, here, budgetMs: repairBudgetMs, onNotice: () => {}, now: Date.now });
+    if (findDeadJournals(roots, here).length > 0) {
+      const { repairJournals } = await import("./repair.ts");
+      await repairJournals({ roots, env, here, budgetMs: repairBudgetMs, onNotice: () => {}, now: Date.now });
+    }
+    if (header !== undefined) await (await import("./lost-runs.ts")).endLostRunsBeside(header, env, { here, roots });
   } catch {
     // Somebody else's run must not end the recording of ours; the next command tries again and tells what it meets.
   }

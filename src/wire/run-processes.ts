@@ -25,6 +25,13 @@ export function runLiveness(run: Run, here: Place): Liveness {
     : "dead";
 }
 
+/** Whether all processes of a run, its recorder among them, are certainly gone: nothing will end it any more. */
+export function isGone(run: Run, here: Place): boolean {
+  if (runLiveness(run, here) !== "dead") return false;
+  const { bootId, recorder } = readRunProcesses(run) ?? {};
+  return bootId !== here.bootId || recorder === undefined || !isProcessAlive(recorder);
+}
+
 /** The heartbeat of a run in ms since the epoch, if it has one. */
 export function readHeartbeat(run: Run): number | undefined {
   const text = tagOf(run, trackTags.heartbeat);

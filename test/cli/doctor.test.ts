@@ -140,15 +140,11 @@ describe("what is looked at", () => {
 
   test("runs that nothing will end any more", async () => {
     await seedRunning();
+    // What is certainly lost is ended on the way, as by `ls`.
     expect((await checks()).get("stale runs")).toEqual({
       name: "stale runs",
       ok: false,
-      message: expect.stringMatching(
-        new RegExp(
-          "^2: (?:dead0000 on .*, last heard of 50.0 s ago, 57a1e000 on node7, last heard of 2h00m ago|57a1e000 on node7, last heard of 2h00m ago, dead0000 on .*, last heard of 50.0 s ago)$",
-          "u",
-        ),
-      ),
+      message: "1: 57a1e000 on node7, last heard of 2h00m ago",
       hint: "track doctor --stale ends them",
     });
   });

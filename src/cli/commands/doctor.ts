@@ -52,7 +52,7 @@ async function check(context: Context, options: DoctorOptions): Promise<readonly
     ...checkJournals(roots),
     ...(store === undefined
       ? []
-      : [checkStaleRuns(await findStaleRuns(context, store, { trackingUri, staleMs }), context.now())]),
+      : [checkStaleRuns(await findStaleRuns(context, store, { trackingUri, staleMs, endsLost: true }), context.now())]),
     ...(await checkLeftovers(
       roots,
       bases.filter((base) => base !== undefined),

@@ -7,6 +7,7 @@ import type { Page, SearchRunsQuery, TrackingStore } from "../../store/tracking-
 import { runToJson } from "../../wire/rest-json.ts";
 import { type ColumnChoice, fieldsOf, makeColumns, parseColumnName, settleBareNames } from "../column-names.ts";
 import type { Context } from "../context.ts";
+import { endLostRuns } from "../end-lost-runs.ts";
 import { findExperiment, listExperiments } from "../find-experiment.ts";
 import type { WatchOptions } from "../live-view.ts";
 import { openForListing } from "../open-for-reading.ts";
@@ -46,7 +47,8 @@ async function list(context: Context, options: LsOptions, choices: readonly Colu
   const experimentNames = await readExperimentNames(store, options);
   const query = { ...options, experimentIds: [...experimentNames.keys()] };
   const wanted = options.json === true ? undefined : wantedFields(context, options, choices);
-  const found = await searchPages(store, query, wanted);
+  const pages = await searchPages(store, query, wanted);
+  const found = { ...pages, runs: await endLostRuns(context, pages.runs, options.trackingUri) };
   const rows = options.tree === true ? await arrange(context, store, found.runs, options) : undefined;
   const runs = rows?.map((row) => row.run) ?? found.runs;
   if (options.json === true) return writeJson(context.io, { runs: runs.map(runToJson) });
@@ -71,7 +73,7 @@ interface Wanted {
 }
 
 function wantedFields(context: Context, options: LsOptions, choices: readonly ColumnChoice[] | undefined): Wanted {
-  const tags = [trackTags.heartbeat, ...(options.tree === true ? [mlflowTags.parentRunId] : [])];
+  const tags = [trackTags.heartbeat, trackTags.process, ...(options.tree === true ? [mlflowTags.parentRunId] : [])];
   const add = (fields: Partial<RunFields>): RunFields => ({
     metrics: fields.metrics ?? [],
     params: fields.params ?? [],

@@ -3,6 +3,7 @@ import type { TrackingStore } from "../../store/tracking-store.ts";
 import { readPlace } from "../../util/proc.ts";
 import { readHeartbeat, readRunProcesses, runLiveness } from "../../wire/run-processes.ts";
 import type { Context } from "../context.ts";
+import { endLostRuns } from "../end-lost-runs.ts";
 import { listExperiments } from "../find-experiment.ts";
 import { formatDuration } from "../format-time.ts";
 import { isAliveHere } from "../run-liveness.ts";
@@ -19,16 +20,19 @@ export interface StaleRuns {
   readonly unknown: readonly Run[];
 }
 
-/** Looks at every run that is RUNNING, `staleMs`: how old a heartbeat may be. */
+/** Looks at every run that is RUNNING, `staleMs`: how old a heartbeat may be; `endsLost`: ends those that are certainly lost, as `ls` does. */
 export async function findStaleRuns(
   context: Context,
   store: TrackingStore,
-  options: { readonly trackingUri: string; readonly staleMs: number },
+  options: { readonly trackingUri: string; readonly staleMs: number; readonly endsLost?: boolean },
 ): Promise<StaleRuns> {
   const stale: Run[] = [];
   const unknown: Run[] = [];
   const here = readPlace();
-  for (const run of await findRunning(store)) {
+  const running = await findRunning(store);
+  const runs = options.endsLost === true ? await endLostRuns(context, running, options.trackingUri) : running;
+  for (const run of runs) {
+    if (run.info.status !== "RUNNING") continue;
     if (isAliveHere(context, run, options.trackingUri)) continue;
     const heartbeat = readHeartbeat(run);
     if (runLiveness(run, here) === "dead") stale.push(run);
