@@ -403,6 +403,32 @@ track end
   expect(tagsOf(run)).toMatchObject({ "track.attempt": "2", "track.attempt.1.status": "FAILED" });
 });
 
+test("two runs in one job of a scheduler's are two runs", async () => {
+  await using rig = TrackRig.setup();
+  const env = {
+    SLURM_JOB_ID: "7",
+    SLURM_RESTART_COUNT: "1",
+    SLURM_PROCID: "1",
+    SLURM_NTASKS: "2",
+    WORLD_SIZE: "2",
+    RANK: "1",
+  };
+  const text = `set -eu
+for name in one two; do
+  eval "$(track start -n $name)"
+  track log metric a=1
+  eval "$(track end --print-env)"
+done
+`;
+  const finished = await rig.spawn("sh", [rig.script("script.sh", text)], { env }).finished;
+  expect(finished).toMatchObject({ code: 0 });
+  const runs = await rig.runs();
+  expect(runs.map((run) => [run.info.runName, run.info.status, metricsOf(run)["a"]])).toEqual([
+    ["two", "FINISHED", 1],
+    ["one", "FINISHED", 1],
+  ]);
+});
+
 test("descriptors of the script are not held by the recorder", async () => {
   await using rig = TrackRig.setup();
   const text = `exec 5> held\neval "$(track start --quiet)"\necho ready >&2\nread line\n`;

@@ -74,7 +74,8 @@ export async function planLaunch(context: Context, request: RunRequest, notes: L
     ...resolveRunSettings(options, notes.environment, here),
     isExperimentGiven: typed.experimentName !== undefined || typed.experimentId !== undefined,
   };
-  const start = await clusterOf(given, { options, command, env: notes.environment });
+  const env = notes.environment;
+  const start = request.kind === "shell" ? alone(given) : await clusterOf(given, { options, command, env });
   const sources = await askedSources(start.settings, { command, cwd: cwd ?? here, env: notes.environment });
   const { settings } = sources;
   checkNames(settings);
@@ -117,6 +118,11 @@ async function clusterOf(settings: RunSettings, start: Parameters<typeof cluster
   const isNeeded =
     resumeKey !== undefined || typeof rank === "number" || names.some((name) => start.env[name] !== undefined);
   if (isNeeded) return (await import("../launch/cluster-start.ts")).clusterStart(settings, start);
+  return alone(settings);
+}
+
+/** A run that is no scheduler's. Several of a shell's would have one resume key, and a shell of each rank has a run of its own. */
+function alone(settings: RunSettings): ClusterStart {
   return { cluster: {}, settings, preflight: async (asked) => preflightNow(asked) ?? (await preflight(asked)) };
 }
 
