@@ -1,5 +1,5 @@
 import type { EndedStatus } from "../../entities/run-status.ts";
-import type { ShellSyntax } from "../launch/shell-text.ts";
+import type { ShellSyntax } from "../launch/shell-syntax.ts";
 
 export interface EndOptions {
   readonly status?: EndedStatus;

@@ -5,7 +5,8 @@ import { readLaunchNotes } from "../../wrapper/launch-notes.ts";
 import type { Context } from "../context.ts";
 import { enclosingRun } from "../end-shell-run.ts";
 import { findCallingShell } from "../launch/calling-shell.ts";
-import { type ShellSyntax, startText } from "../launch/shell-text.ts";
+import type { ShellSyntax } from "../launch/shell-syntax.ts";
+import { startText } from "../launch/shell-text.ts";
 import { startShellRun } from "../launch/start-shell-run.ts";
 import { planLaunch } from "./run.ts";
 

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { readOrUndefined, readStat } from "../../util/proc.ts";
-import { type ShellSyntax, shellSyntaxes } from "./shell-text.ts";
+import { type ShellSyntax, shellSyntaxes } from "./shell-syntax.ts";
 
 export interface CallingShell {
   readonly pid: number;

@@ -3,7 +3,7 @@ import type { ArtifactsOptions } from "../commands/artifacts.ts";
 import type { AssertOptions } from "../commands/assert.ts";
 import { endedStatuses } from "../../entities/run-status.ts";
 import type { EndOptions } from "../commands/end-options.ts";
-import { shellSyntaxes } from "../launch/shell-text.ts";
+import { shellSyntaxes } from "../launch/shell-syntax.ts";
 import type { ExportOptions } from "../commands/export.ts";
 import type { GetOptions, ValueKind } from "../commands/get.ts";
 import type { ImportOptions } from "../commands/import.ts";

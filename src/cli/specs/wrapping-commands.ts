@@ -2,7 +2,7 @@ import { captureModes, type ResumeOptions, type RunOptions } from "../../setting
 import type { StartOptions } from "../commands/start.ts";
 import { run } from "../commands/run.ts";
 import { type CommandSpec, defineCommand, type TypedOption } from "../command-spec.ts";
-import { shellSyntaxes } from "../launch/shell-text.ts";
+import { shellSyntaxes } from "../launch/shell-syntax.ts";
 import {
   anyText,
   durationMs,

@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { restoreText, type ShellSyntax, startText } from "../../../src/cli/launch/shell-text.ts";
+import type { ShellSyntax } from "../../../src/cli/launch/shell-syntax.ts";
+import { restoreText, startText } from "../../../src/cli/launch/shell-text.ts";
 import { fishShells, posixShells } from "../../e2e/shells.ts";
 
 const values = [
