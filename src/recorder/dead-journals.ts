@@ -53,8 +53,14 @@ export function listJournals(roots: readonly string[]): readonly FoundJournal[] 
   );
 }
 
+/** Written on this host and in this pid namespace, whenever it was up. */
+export function isOfPlace({ place }: JournalHeader, here: Place): boolean {
+  if (place.host !== here.host || place.machineId !== here.machineId) return false;
+  return place.bootId !== here.bootId || place.pidNamespace === here.pidNamespace;
+}
+
 /** All processes named are gone, or the host has booted since. */
-function isDead(folder: string, { place, wrapper }: JournalHeader, here: Place): boolean {
+export function isDead(folder: string, { place, wrapper }: JournalHeader, here: Place): boolean {
   if (place.host !== here.host || place.machineId !== here.machineId) return false;
   if (place.bootId !== here.bootId) return true;
   if (place.pidNamespace !== here.pidNamespace) return false;

@@ -4,6 +4,7 @@ import type { ArtifactRepository } from "../artifacts/artifact-repository.ts";
 import type { JournalEntry, JournalMemo, ScrapePosition, StoreOperation, TakenIn } from "../entities/journal-entry.ts";
 import type { ServerAccess } from "../entities/server-access.ts";
 import type { Tag } from "../entities/tag.ts";
+import { StoreError } from "../errors.ts";
 import { claimJournal, type JournalClaim } from "../journal/claim.ts";
 import { Drain } from "../journal/drain.ts";
 import { readEntries } from "../journal/journal-reader.ts";
@@ -101,7 +102,8 @@ export class Recording {
     this.openRuns = new OpenRuns(header);
     this.masker = createMasker(options.env, { enabled: header.redact });
     this.#store = new RecordingStore(header, options.env);
-    this.#runIds = this.#store.isServer || header.rank?.isRunKnown === false ? this.#openRunIds() : undefined;
+    const isMapped = this.#store.isServer || header.rank?.isRunKnown === false || header.isRetargeted === true;
+    this.#runIds = isMapped ? this.#openRunIds() : undefined;
     mkdirSync(join(options.folder, journalFiles.spool), { recursive: true, mode: 0o700 });
     this.#writer = JournalWriter.open(options.folder, {
       onWritten: () => this.#drain.poke(),
@@ -123,7 +125,7 @@ export class Recording {
       now: options.now,
     });
     this.view = new RunView(header, this.live, {
-      openStore: () => this.#store.openForReading(),
+      openStore: () => this.openStore(),
       storeRunId: () => this.storeRunId,
       childRunId: () => this.childRunId,
     });
@@ -178,7 +180,7 @@ export class Recording {
 
   /** The last attempt to store something has failed, and the next is waited for; or a server keeps silent. */
   get isStoreAway(): boolean {
-    return this.#isStoreAway || this.#silence?.isSilent === true;
+    return this.#isHeldBack || this.#isStoreAway || this.#silence?.isSilent === true;
   }
 
   /** How the tracking server behind the store is reached. */
@@ -215,7 +217,12 @@ export class Recording {
 
   /** The store, for reads; and for writes too once something was stored. Rejects while it is not there. */
   openStore(): Promise<TrackingStore> {
+    if (this.#isHeldBack) return Promise.reject(new StoreError("TEMPORARILY_UNAVAILABLE", "this run is offline"));
     return this.#store.openForReading();
+  }
+
+  get #isHeldBack(): boolean {
+    return this.header.isOffline === true && this.#options.isReplay !== true;
   }
 
   /** The journal folder. */
@@ -241,6 +248,7 @@ export class Recording {
   }
 
   start(): void {
+    if (this.#isHeldBack) return;
     this.#drain.start();
     if (this.header.isDirect === true && this.#runIds === undefined) {
       const tell = (): void => this.#options.onRunId?.(this.header.runId);
@@ -266,13 +274,13 @@ export class Recording {
   async flush(level: "journal" | "store"): Promise<void> {
     this.live.commit();
     if (level === "journal") await this.#writer.flush();
-    else await this.#drain.idle();
+    else if (!this.#isHeldBack) await this.#drain.idle();
   }
 
   /** All is in the store, or refused, within `timeoutMs`; false where it is not. */
   async settle(timeoutMs: number): Promise<boolean> {
     this.live.commit();
-    return await succeedsWithin(this.#drain.idle(), timeoutMs);
+    return !this.#isHeldBack && (await succeedsWithin(this.#drain.idle(), timeoutMs));
   }
 
   /** For a crash: what lies in memory goes to the journal before this returns. Throws what the disk answers. */
@@ -301,7 +309,9 @@ export class Recording {
 
   async #isDrained(): Promise<boolean> {
     if (this.pendingEntries === 0) return true;
-    return this.#options.isReplay !== true && (await succeedsWithin(this.#drain.idle(), lastEntriesMs));
+    return (
+      this.#options.isReplay !== true && !this.#isHeldBack && (await succeedsWithin(this.#drain.idle(), lastEntriesMs))
+    );
   }
 
   /** What was refused stays to be looked at; no later command has anything to do with it. */
@@ -343,11 +353,8 @@ export class Recording {
       revision: () => this.#store.revision(),
       openArtifacts: async (info) => await Promise.resolve(this.#store.openArtifacts(info.artifactUri)),
       ...(this.#runIds !== undefined && { runIds: this.#runIds }),
-      onRefused: (entry, error) =>
-        this.notice(
-          `refused ${entry.operation.op}`,
-          `the store refused what was said (${entry.operation.op}): ${error.message}`,
-        ),
+      onRefused: ({ operation: { op } }, error) =>
+        this.notice(`refused ${op}`, `the store refused what was said (${op}): ${error.message}`),
       onStateChange: (state) => {
         this.#isStoreAway = state.kind === "waiting";
         const told = waitingNotice(state);

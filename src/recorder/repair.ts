@@ -29,7 +29,7 @@ export async function repairJournals(options: RepairOptions): Promise<number> {
   const deadline = options.now() + options.budgetMs;
   let finished = 0;
   for (const journal of findDeadJournals(options.roots, options.here)) {
-    if (options.isForOthers?.(journal.header) === true) continue;
+    if (journal.header.isOffline === true || options.isForOthers?.(journal.header) === true) continue;
     const leftMs = Math.min(deadline - options.now(), isUnjoined(journal) ? unjoinedMs : Infinity);
     if (leftMs <= 0) break;
     if (await repairJournal(journal, options, leftMs)) finished += 1;
@@ -52,12 +52,26 @@ interface StartedCommand {
   readonly runId?: string;
 }
 
+type JournalRepair = Pick<RepairOptions, "env" | "onNotice" | "now">;
+
 /** Finishes one journal within `leftMs`; false where another process has it, or not all could be stored. */
-export async function repairJournal(
+export async function repairJournal(journal: FoundJournal, options: JournalRepair, leftMs: number): Promise<boolean> {
+  const session = await reopenJournal(journal, options);
+  if (session === undefined) return false;
+  const isStored = await session.recording.settle(leftMs);
+  await session.close();
+  if (isStored) removeSocket(journal.header.socketPath);
+  return isStored;
+}
+
+/**
+ * Opens the journal of a dead recorder, with the end of its run said: all that is left is to store it.
+ * `undefined` where a recorder lives on, for what its command left running or for a store that is away.
+ */
+export async function reopenJournal(
   { folder, header }: FoundJournal,
-  options: Pick<RepairOptions, "env" | "onNotice" | "now">,
-  leftMs: number,
-): Promise<boolean> {
+  options: JournalRepair & { readonly isElsewhere?: boolean },
+): Promise<RunSession | undefined> {
   const session = await RunSession.open({
     folder,
     env: options.env,
@@ -66,22 +80,20 @@ export async function repairJournal(
     onNotice: (text) => options.onNotice(`run ${header.runId.slice(0, 8)}: ${text}`),
     now: options.now,
   });
-  // A recorder that lives on, for what its command left running or for a store that is away, has the claim.
-  if (session === undefined) return false;
+  if (session === undefined) return undefined;
   const { recording } = session;
   recording.start();
   const command = readJson(join(folder, journalFiles.command)) as StartedCommand | undefined;
-  if (command?.console !== undefined) session.useConsole(command.console);
+  // Files that the command wrote itself lie on its own host; here there may be others of that name.
+  const isOutputHere = options.isElsewhere !== true || command?.console?.kind === "spool";
+  if (command?.console !== undefined && isOutputHere) session.useConsole(command.console);
   if (command?.runId !== undefined) recording.childRunId = command.runId;
   const outcome = readJson(join(folder, journalFiles.outcome)) as AttemptEnd | undefined;
   const end = outcome ?? { missing: "lost" as const, isScriptStatusKept: header.survive };
   if (recording.isEnded) await session.takeIn();
   else await session.end(end);
   session.endOpenRuns(end);
-  const isStored = await recording.settle(leftMs);
-  await session.close();
-  if (isStored) removeSocket(header.socketPath);
-  return isStored;
+  return session;
 }
 
 /** Its recorder had no time for that. */

@@ -33,6 +33,7 @@ export interface RunOptions {
   readonly graceMs?: number;
   readonly survive?: boolean;
   readonly strict?: boolean;
+  readonly offline?: boolean;
   readonly syncTimeoutMs?: number;
   readonly consoleLimitBytes?: number;
   readonly redact?: boolean;

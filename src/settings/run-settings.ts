@@ -25,6 +25,8 @@ export interface RunSettings {
   readonly graceMs: number;
   readonly survive: boolean;
   readonly strict: boolean;
+  /** The journal alone, for `track sync`. */
+  readonly offline: boolean;
   readonly syncTimeoutMs: number;
   readonly consoleLimitBytes: number;
   readonly redact: boolean;
@@ -67,7 +69,7 @@ export function resolveRunSettings(options: RunOptions, env: Environment, cwd: s
     ...optional("timeoutMs", options.timeoutMs),
     graceMs: Math.min(options.graceMs ?? defaults.graceMs, longestTimerMs),
     survive: options.survive ?? false,
-    strict: options.strict ?? false,
+    ...faultSettings(options),
     syncTimeoutMs: Math.min(options.syncTimeoutMs ?? defaults.syncTimeoutMs, longestTimerMs),
     consoleLimitBytes: options.consoleLimitBytes ?? defaults.consoleLimitBytes,
     redact: options.redact ?? true,
@@ -151,6 +153,10 @@ function samplingSettings(options: RunOptions, env: Environment, isInner: boolea
     ...optional("intervalSeconds", interval === undefined ? undefined : Math.min(interval, longestTimerMs / 1000)),
     ...optional("nodeId", variable(env, "MLFLOW_SYSTEM_METRICS_NODE_ID")),
   };
+}
+
+function faultSettings({ strict = false, offline = false }: RunOptions): Pick<RunSettings, "strict" | "offline"> {
+  return { strict, offline };
 }
 
 function scrapeSettings({ scrape = "off", capture }: RunOptions): Pick<RunSettings, "scrape"> {

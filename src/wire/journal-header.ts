@@ -62,6 +62,10 @@ export interface JournalHeader {
   readonly params: readonly Param[];
   /** The command waits for the run to be in the store, since its clients go there themselves. */
   readonly isDirect?: boolean;
+  /** Nothing is sent before `track sync` is asked for. */
+  readonly isOffline?: boolean;
+  /** Its entries were meant for another store: ids of that one are mapped (`run-ids.json`). */
+  readonly isRetargeted?: boolean;
   /** What was chosen on the command line, so that nothing that the command's programs say changes it; absent: nothing. */
   readonly pinned?: PinnedChoices;
   readonly command: readonly string[];

@@ -23,7 +23,7 @@ import type { Context } from "../context.ts";
 import { journalPlaces } from "../launch/journal-places.ts";
 import { type LaunchRequest, type LaunchServer, launchRun } from "../launch/launch-run.ts";
 import type { ClusterStart, clusterStart } from "../launch/cluster-start.ts";
-import { preflight, type Preflight, serverWaitMs } from "../launch/preflight.ts";
+import { preflight, type Preflight, type PreflightRequest, serverWaitMs } from "../launch/preflight.ts";
 import { preflightNow } from "../launch/preflight-now.ts";
 import type { PreparedSources, prepareSources } from "../launch/prepare-sources.ts";
 import { recordableOptions } from "../launch/recorded-options.ts";
@@ -90,7 +90,7 @@ export async function planLaunch(context: Context, request: RunRequest, notes: L
     ...(known !== undefined && { known }),
     ...(server !== undefined && { access: server.access }),
   };
-  const found = await start.preflight(asked, context);
+  const found = await lookBefore(asked, () => start.preflight(asked, context));
   if (!request.force) refuseLiveRun(found, journalRoots(journalPlaces(settings.trackingUri, notes.environment)));
   return {
     settings,
@@ -124,6 +124,23 @@ async function clusterOf(settings: RunSettings, start: Parameters<typeof cluster
 /** A run that is no scheduler's. Several of a shell's would have one resume key, and a shell of each rank has a run of its own. */
 function alone(settings: RunSettings): ClusterStart {
   return { cluster: {}, settings, preflight: async (asked) => preflightNow(asked) ?? (await preflight(asked)) };
+}
+
+async function lookBefore({ settings }: PreflightRequest, look: () => Promise<Preflight>): Promise<Preflight> {
+  return settings.offline ? withoutServer(settings) : await look();
+}
+
+/** Nothing is looked up. Throws exit code 125 where something would have to be. */
+function withoutServer(settings: RunSettings): Preflight {
+  const refuse = (message: string, hint: string): never => {
+    throw new UsageError(message, { exitCode: 125, hint });
+  };
+  if (!isServerUri(settings.trackingUri))
+    refuse("--offline is for tracking servers", "a database needs none: leave it out");
+  if (settings.direct) refuse("--offline and --direct exclude each other", "give one of the two");
+  if (settings.runId !== undefined)
+    refuse("a run cannot be continued --offline: its attempts are unknown", "leave it out");
+  return { experiment: settings.experiment };
 }
 
 /** Most runs ask for nothing that programs show by themselves, and load nothing for it. */

@@ -45,7 +45,7 @@ function checkLive(journals: readonly FoundJournal[]): Check {
 function checkWaiting(journals: readonly FoundJournal[]): Check {
   if (journals.length === 0) return well("journals", "nothing waits for a store");
   const runs = journals.map(({ header }) => `${header.runId.slice(0, 8)} for ${header.trackingUri}`);
-  const hint = "track ls --tracking-uri <uri> tries again, and says what is in the way";
+  const hint = "track sync sends them, and says what is in the way";
   return unwell("journals", `${journals.length} wait to be stored: ${few(runs)}`, hint);
 }
 

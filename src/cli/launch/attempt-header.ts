@@ -65,7 +65,7 @@ export function attemptHeader(request: AttemptRequest): JournalHeader {
     tags: [...initialTags(request, createId), ...split.tags],
     staleTags: run === undefined ? [] : staleTags(run),
     params: split.params,
-    isDirect: request.isDirect,
+    ...ways(request),
     pinned: pinnedChoices(settings, run !== undefined),
     command: masker.maskArgv(request.command),
     cwd: request.cwd,
@@ -83,6 +83,10 @@ export function attemptHeader(request: AttemptRequest): JournalHeader {
 
 function shellKind({ kind, outerJournal }: AttemptRequest): Pick<JournalHeader, "kind" | "outerJournal"> {
   return kind === undefined ? {} : { kind, ...(outerJournal !== undefined && { outerJournal }) };
+}
+
+function ways({ isDirect, settings }: AttemptRequest): Pick<JournalHeader, "isDirect" | "isOffline"> {
+  return { isDirect, ...(settings.offline && { isOffline: true }) };
 }
 
 function placeOf({ experiment, experimentName }: Preflight): Pick<JournalHeader, "experiment" | "experimentName"> {

@@ -48,7 +48,7 @@ export interface ClosingOptions {
 /** `FINISHED in 12.4 s · exit 0 · loss 0.31 · peak 1.2 GB · GPU0 87 % · track show 3f1c9a2e`. */
 export function closingLine(
   result: ClosedRun,
-  header: Pick<JournalHeader, "startTime">,
+  header: Pick<JournalHeader, "startTime" | "isOffline">,
   options: ClosingOptions,
 ): string {
   const { summary } = result;
@@ -58,7 +58,7 @@ export function closingLine(
     ...(summary?.metrics ?? []).map(([key, value]) => `${key} ${formatNumber(value)}`),
     ...(summary?.peakMemoryMegabytes === undefined ? [] : [`peak ${formatMegabytes(summary.peakMemoryMegabytes)}`]),
     ...(summary?.gpuUtilization ?? []).map(([index, percent]) => `GPU${index} ${Math.round(percent)} %`),
-    ...leftOver(result),
+    ...leftOver(result, header),
     `track show ${(result.summary?.runId ?? result.runId).slice(0, 8)}`,
   ];
   return parts.join(options.isTerminal ? " · " : " | ");
@@ -74,10 +74,14 @@ function describeEnd(outcome: ProcessOutcome, timedOut: boolean): string {
   return timedOut ? `timeout, ${end}` : end;
 }
 
-function leftOver({ summary, isStored }: ClosedRun): readonly string[] {
+function leftOver(
+  { summary, isStored }: ClosedRun,
+  { isOffline }: Pick<JournalHeader, "isOffline">,
+): readonly string[] {
   const refused = summary?.refusedEntries ?? 0;
+  const left = isOffline === true ? "offline: track sync sends it" : "not all is stored yet: track sync goes on";
   return [
-    ...(isStored ? [] : ["not all is stored yet, the next track command goes on"]),
+    ...(isStored ? [] : [left]),
     ...(refused > 0 ? [`${refused} ${refused === 1 ? "entry" : "entries"} refused`] : []),
   ];
 }

@@ -127,8 +127,8 @@ export async function launchRun(context: Context, request: LaunchRequest): Promi
 
 /** A run that is continued has its id; a server that is away now gives none. Clients that go to the store themselves must find the run. */
 export function runIdWait(request: LaunchRequest, isDirect: boolean): number | undefined {
-  const { server, preflight } = request;
-  if (preflight.run !== undefined || joiningRank(request) !== undefined) return undefined;
+  const { server, preflight, settings } = request;
+  if (preflight.run !== undefined || settings.offline || joiningRank(request) !== undefined) return undefined;
   if (server === undefined) return isDirect ? directWaitMs : undefined;
   return preflight.fault === undefined ? server.runIdWaitMs : undefined;
 }

@@ -2,7 +2,8 @@ import { type CommandSpec, defineCommand } from "../command-spec.ts";
 import type { ConfigCommandOptions } from "../commands/config.ts";
 import type { DoctorOptions } from "../commands/doctor.ts";
 import type { GcOptions } from "../commands/gc.ts";
-import { durationMs } from "../option-values.ts";
+import type { SyncCommandOptions } from "../commands/sync.ts";
+import { durationMs, text } from "../option-values.ts";
 import { json, trackingUri, yes } from "./shared-options.ts";
 
 export const maintenanceCommands: readonly CommandSpec[] = [
@@ -27,6 +28,23 @@ export const maintenanceCommands: readonly CommandSpec[] = [
     ],
     examples: ["track doctor", "track doctor --stale --older-than 1d"],
     invoke: async (context, options) => (await import("../commands/doctor.ts")).doctor(context, options),
+  }),
+  defineCommand<SyncCommandOptions>({
+    name: "sync",
+    summary: "send what journals hold: runs whose tracking server was away, or that were --offline",
+    arguments: ["[journal...]"],
+    options: [
+      {
+        field: "to",
+        flags: "--to <uri>",
+        description: "another store than the one that they were written for",
+        parse: text("--to"),
+      },
+      { field: "dryRun", flags: "--dry-run", description: "only say what would be sent" },
+    ],
+    examples: ["track sync", "track sync --dry-run", "track sync /mnt/usb/journals --to https://mlflow.example.org"],
+    invoke: async (context, options, journals) =>
+      (await import("../commands/sync.ts")).sync(context, options, journals),
   }),
   defineCommand<GcOptions>({
     name: "gc",

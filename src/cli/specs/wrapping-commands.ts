@@ -98,6 +98,11 @@ const sharedOptions: readonly TypedOption<Omit<RunOptions, "runId" | "resumeKey"
   { field: "survive", flags: "--survive", description: "the command outlives a killed track" },
   { field: "strict", flags: "--strict", description: "do not start the command when recording cannot start" },
   {
+    field: "offline",
+    flags: "--offline",
+    description: "ask no tracking server for anything: the journal keeps all for `track sync`",
+  },
+  {
     field: "syncTimeoutMs",
     flags: "--sync-timeout <duration>",
     description: "how long the end may wait for the store; default 30s",
