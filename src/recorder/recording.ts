@@ -238,10 +238,6 @@ export class Recording {
     return this.#drain.refusedEntries;
   }
 
-  get droppedEntries(): number {
-    return this.#writer.droppedEntries;
-  }
-
   /** A promise while sources that can wait should wait. */
   get congestion(): Promise<void> | undefined {
     return this.#writer.congestion;

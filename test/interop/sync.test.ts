@@ -128,10 +128,10 @@ describe.skipIf(!isInstalled(newestMlflow))("track sync", () => {
     const sent = await track("sync", copied);
     expect(sent.stdout.match(/\tsent\t/gu), sent.stderr).toHaveLength(3);
     expect(sent.code).toBe(0);
-    expect((await runs()).map(({ info }) => [info.runName, info.status]).toSorted()).toEqual([
-      ["one", "FINISHED"],
-      ["three", "FINISHED"],
-      ["two", "FINISHED"],
+    expect((await runs()).map(({ info }) => `${info.runName} ${info.status}`).toSorted()).toEqual([
+      "one FINISHED",
+      "three FINISHED",
+      "two FINISHED",
     ]);
   });
 
@@ -162,9 +162,9 @@ describe.skipIf(!isInstalled(newestMlflow))("track sync", () => {
     expect(sent.code).toBe(0);
     writeFileSync(join(rig.cwd, "on"), "");
     expect((await live.finished).code).toBe(0);
-    expect((await runs()).map(({ info }) => [info.runName, info.status]).toSorted()).toEqual([
-      ["first", "FINISHED"],
-      ["live", "FINISHED"],
+    expect((await runs()).map(({ info }) => `${info.runName} ${info.status}`).toSorted()).toEqual([
+      "first FINISHED",
+      "live FINISHED",
     ]);
   });
 
@@ -180,7 +180,7 @@ describe.skipIf(!isInstalled(newestMlflow))("track sync", () => {
     const aside = join(rig.root, "aside");
     renameSync(rig.journals, aside);
     await proxy.always();
-    const [{ info: { runId = "" } = {} } = {}] = (await runs()) as { info: { runId?: string } }[];
+    const runId = (await runs())[0]?.info.runId ?? "";
     expect(await track("resume", runId, "--", "true")).toMatchObject({ code: 0 });
     expect(await track("sync", aside)).toMatchObject({ code: 0 });
     const [run, ...others] = await runs();
