@@ -2,9 +2,16 @@ import { createReadStream } from "node:fs";
 import type { ArtifactRepository } from "../artifacts/artifact-repository.ts";
 import { TrackError, UsageError } from "../errors.ts";
 import { findConfigFiles } from "../settings/find-config-files.ts";
-import { type Environment, isServerUri, resolveTrackingUri, variable } from "../settings/tracking-uri.ts";
+import {
+  type Environment,
+  isServerUri,
+  resolveTrackingUri,
+  uriBehindEndpoint,
+  variable,
+} from "../settings/tracking-uri.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
 import { hasCode, messageOf } from "../util/error-code.ts";
+import { isThere } from "../util/files.ts";
 import { createIo, type Io } from "./io.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import type { OptionSpec } from "./command-spec.ts";
@@ -80,7 +87,7 @@ export function createContext(parts: ContextParts = {}): Context {
       return paths.length === 0 ? undefined : readConfig(paths, runOptions);
     },
     trackingUri: (option) => {
-      const given = option ?? variable(env, "MLFLOW_TRACKING_URI") ?? config?.options.trackingUri;
+      const given = option ?? environmentUri(env) ?? config?.options.trackingUri;
       return resolveTrackingUri(given, env, context.cwd);
     },
     stdin: parts.stdin ?? readStdin,
@@ -105,6 +112,14 @@ async function serverOptions({ io, env, trackingUri }: Context, option: string |
   if (!isServerUri(uri)) return {};
   const { serverAccess } = await import("./server-access.ts");
   return serverAccess(io, env, { uri, option });
+}
+
+/** A shell keeps the variables of a run that it has ended, whose endpoint serves nobody any more: the journal tells. */
+function environmentUri(env: Environment): string | undefined {
+  const behind = uriBehindEndpoint(env);
+  const logPath = variable(env, "TRACK_LOG");
+  const isOver = behind !== undefined && logPath !== undefined && !isThere(logPath);
+  return isOver ? behind : variable(env, "MLFLOW_TRACKING_URI");
 }
 
 function readStdin(): AsyncIterable<Uint8Array> {

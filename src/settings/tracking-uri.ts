@@ -23,9 +23,14 @@ export function resolveTrackingUri(option: string | undefined, env: Environment,
 
 /** Inside a run `MLFLOW_TRACKING_URI` is the loopback endpoint of that run's recorder; its store is the one behind it. */
 function inheritedUri(env: Environment): string | undefined {
+  return uriBehindEndpoint(env) ?? variable(env, "MLFLOW_TRACKING_URI");
+}
+
+/** The store behind the endpoint that this program's run has given it; `undefined` where it has none. */
+export function uriBehindEndpoint(env: Environment): string | undefined {
   const given = variable(env, "MLFLOW_TRACKING_URI");
   const isEndpoint = given !== undefined && isEndpointUri(given) && hasEndpointToken(env);
-  return isEndpoint ? (variable(env, "TRACK_TRACKING_URI") ?? given) : given;
+  return isEndpoint ? variable(env, "TRACK_TRACKING_URI") : undefined;
 }
 
 /** The endpoint of the outer run whose store is behind this URI: what is said inside of that run goes the outer run's way. */

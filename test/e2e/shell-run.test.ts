@@ -403,6 +403,19 @@ track end
   expect(tagsOf(run)).toMatchObject({ "track.attempt": "2", "track.attempt.1.status": "FAILED" });
 });
 
+test("a shell that keeps the variables of a run that is over finds the store all the same", async () => {
+  await using rig = TrackRig.setup();
+  const text = `set -eu
+eval "$(track start -n over --quiet)"
+track end --quiet
+while [ -e "$TRACK_LOG" ]; do sleep 0.05; done
+timeout 20 track ls --columns run_name,status
+`;
+  const finished = await runScript(rig, "sh", text);
+  expect(finished).toMatchObject({ code: 0, stderr: "" });
+  expect(finished.stdout).toContain("over\tFINISHED");
+});
+
 test("two runs in one job of a scheduler's are two runs", async () => {
   await using rig = TrackRig.setup();
   const env = {
