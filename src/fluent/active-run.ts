@@ -56,6 +56,7 @@ export class ActiveRun implements AsyncDisposable {
     // MLflow: the run of the environment is not resumed once more.
     delete environment["MLFLOW_RUN_ID"];
     noteEnded(this);
+    this.#log.stopSampling();
     const endTime = Date.now();
     await askStore(
       (store) => store.updateRun(this.#info.runId, { status, endTime }),

@@ -23,7 +23,14 @@ export async function openRun(options: CheckedRunOptions, parent: ActiveRun | un
   // What was said by the socket comes before what is asked here.
   await flushLines(session.lines, session.barrier);
   const run = runId === undefined ? await createRun(store, options, parent) : await resumeRun(store, runId, options);
-  return new ActiveRun(session, run);
+  const active = new ActiveRun(session, run);
+  if (isSampled(options)) ActiveRun.logOf(active).startSampling(run.data.metrics);
+  return active;
+}
+
+/** A variable that is neither true nor false is `track run`'s to complain of. */
+function isSampled({ logSystemMetrics }: CheckedRunOptions): boolean {
+  return logSystemMetrics ?? /^(?:true|1)$/iu.test(read("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING") ?? "");
 }
 
 async function resumeRun(store: TrackingStore, runId: string, options: CheckedRunOptions): Promise<Run> {

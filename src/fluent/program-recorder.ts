@@ -23,6 +23,8 @@ export interface ProgramRecorder {
   readonly socketPath: string;
   readonly logPath: string;
   readonly endpoint: { readonly port: number; readonly token: string };
+  /** Has a run sampled from here on, or no longer. */
+  sample(runId: string, isOn: boolean, firstStep: number): void;
   /** At the end of the process: tells its outcome, and waits until all is stored, 10 s at most. */
   end(exitCode: number): void;
 }
@@ -78,6 +80,7 @@ function run({ journalFolder, logging, loopback, trackingUri }: Parts): ProgramR
     socketPath: logging.path,
     logPath: join(journalFolder, journalFiles.appendFile),
     endpoint: loopback,
+    sample: (runId, isOn, firstStep) => recorder.tell({ type: "sampling", runId, isOn, firstStep }),
     end: (exitCode) => {
       const outcome: OutcomeRecord = {
         outcome: { kind: "exited", exitCode },
@@ -157,9 +160,16 @@ function programHeader(trackingUri: string, userId: string, socketPath: string):
     survive: false,
     redact: true,
     hasSecrets: false,
-    sampling: { enabled: false },
+    sampling: { enabled: false, ...samplingSettings() },
     consoleLimitBytes,
   };
+}
+
+/** MLflow's variables. An interval that is none is left out: the usual one is better than no run. */
+function samplingSettings(): Omit<JournalHeader["sampling"], "enabled"> {
+  const intervalSeconds = Number(read("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL"));
+  const nodeId = read("MLFLOW_SYSTEM_METRICS_NODE_ID");
+  return { ...(intervalSeconds > 0 && { intervalSeconds }), ...(nodeId !== undefined && { nodeId }) };
 }
 
 /** What changes how Node runs is meant for this program alone. */

@@ -1,5 +1,5 @@
 import type { RunData } from "../entities/run.ts";
-import { invalidParameter } from "../errors.ts";
+import { invalidParameter, TrackError } from "../errors.ts";
 import { report } from "./report.ts";
 import { say, type Session } from "./session.ts";
 
@@ -15,6 +15,7 @@ export class RunLog {
   readonly loggedArtifacts: { readonly path: string; readonly type: string }[];
   readonly #params: Map<string, string>;
   readonly #lineEnd: string;
+  #isSampled = false;
 
   constructor(session: Session, runId: string, data: RunData) {
     this.session = session;
@@ -35,6 +36,23 @@ export class RunLog {
   /** Says an object and waits until it is taken; what is refused is reported, and hurts nobody. */
   async say(line: object): Promise<void> {
     await say(this.session.lines, { ...line, run_id: this.runId }).catch((error: unknown) => report(error));
+  }
+
+  /** A resumed run goes on behind the steps that it has. */
+  startSampling(metrics: RunData["metrics"]): void {
+    const { sample } = this.session;
+    if (sample === undefined) {
+      const text = "system metrics are sampled by `track run`, or by the thread that started the first run";
+      report(new TrackError(`${text}: run ${this.runId} has none of its own`));
+      return;
+    }
+    const steps = metrics.filter(({ key }) => key.startsWith("system/")).map(({ step }) => step + 1);
+    this.#isSampled = true;
+    sample(this.runId, true, Math.max(0, ...steps));
+  }
+
+  stopSampling(): void {
+    if (this.#isSampled) this.session.sample?.(this.runId, false, 0);
   }
 
   writeParams(pairs: Pairs): Promise<void> {

@@ -24,13 +24,15 @@ export interface StartRunOptions {
   readonly tags?: Readonly<Record<string, TextValue>>;
   /** Markdown, kept as tag `mlflow.note.content`. */
   readonly description?: string;
+  /** Samples machine and program while the run is open, by default as MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING says. `track run` samples for itself. */
+  readonly logSystemMetrics?: boolean;
 }
 
 export interface CheckedRunOptions extends Omit<StartRunOptions, "experimentId"> {
   readonly experimentId?: string;
 }
 
-const fields = ["runId", "experimentId", "runName", "nested", "parentRunId", "tags", "description"];
+const fields = ["runId", "experimentId", "runName", "nested", "parentRunId", "tags", "description", "logSystemMetrics"];
 
 /** Throws `INVALID_PARAMETER_VALUE` for what MLflow would not take, before anything is done. */
 export function checkRunOptions(options: StartRunOptions): CheckedRunOptions {
@@ -41,6 +43,7 @@ export function checkRunOptions(options: StartRunOptions): CheckedRunOptions {
   checkOptionalText("runName", runName);
   checkOptionalText("description", description);
   checkBoolean("nested", nested);
+  checkBoolean("logSystemMetrics", options.logSystemMetrics);
   if (tags !== undefined) toTags(tags);
   if (description !== undefined && tags !== undefined && "mlflow.note.content" in tags) {
     throw invalidParameter(

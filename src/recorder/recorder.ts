@@ -3,13 +3,14 @@ import { Server, Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { hasCode } from "../util/error-code.ts";
 import { isProcessAlive, readPlace } from "../util/proc.ts";
-import type { RecorderMessage, WrapperMessage } from "../wire/control-messages.ts";
+import type { RecorderMessage, SamplingMessage, WrapperMessage } from "../wire/control-messages.ts";
 import { journalFiles, type JournalHeader, type ProcessIdentity } from "../wire/journal-header.ts";
 import { failOnPurpose } from "../util/test-fault.ts";
 import { findDeadJournals } from "./dead-journals.ts";
 import type { AttemptEnd } from "../wire/final-status.ts";
 import { Endpoint } from "./endpoint/endpoint.ts";
 import { findRunProcesses } from "./run-processes.ts";
+import { ProgramSampling } from "./program-sampling.ts";
 import { RunSession } from "./run-session.ts";
 import { ShellLife } from "./shell-life.ts";
 
@@ -37,6 +38,7 @@ export class Recorder {
   #hello: Hello | undefined;
   #command: ProcessIdentity | undefined;
   #isEnding = false;
+  #sampling: ProgramSampling | undefined;
   #repaired: Promise<void> | undefined;
   #isWrapperGone = false;
   /** Of a run that belongs to a shell. */
@@ -67,6 +69,9 @@ export class Recorder {
         return;
       case "detach":
         void this.#session?.then((session) => this.#detach(session, message.runId));
+        return;
+      case "sampling":
+        this.#sample(message);
         return;
       case "outcome":
         this.#endOnce(() => this.#end(message.outcome));
@@ -164,6 +169,13 @@ export class Recorder {
     this.#options.tell({ type: "accepted" });
   }
 
+  #sample(message: SamplingMessage): void {
+    void this.#session?.then(({ recording }) => {
+      this.#sampling ??= new ProgramSampling(recording, this.#options.env);
+      this.#sampling.set(message);
+    });
+  }
+
   #endOnce(end: () => Promise<void>): void {
     if (this.#isEnding) return;
     this.#isEnding = true;
@@ -182,6 +194,7 @@ export class Recorder {
 
   async #end(end: AttemptEnd): Promise<void> {
     const session = await this.#sessionOrLeave();
+    await this.#sampling?.stop();
     await session.end(end);
     if (session.hasOpenRuns && this.#leftovers(session).length === 0) session.endOpenRuns(end);
     const progress = setInterval(() => {

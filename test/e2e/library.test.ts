@@ -335,6 +335,26 @@ describe("inside another wrapper", () => {
 });
 
 describe("everything else", () => {
+  test("logSystemMetrics samples the machine and the program for that run alone", async () => {
+    await using rig = setupLibrary();
+    const done = await runProgram(
+      rig,
+      `await track.withRun({ runName: "seen", logSystemMetrics: true }, async () => {
+         await track.withRun({ runName: "unseen", nested: true, logSystemMetrics: false }, () => {});
+         await new Promise((resolve) => setTimeout(resolve, 1300));
+       });
+       await track.withRun({ runName: "later" }, () => {});`,
+      { env: { MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL: "0.4" } },
+    );
+    expect(done.code).toBe(0);
+    const runs = await byName(rig);
+    const keysOf = (name: string) => runs[name]?.data.metrics.map(({ key }) => key) ?? [];
+    expect(keysOf("seen")).toContain("system/cpu_utilization_percentage");
+    expect(keysOf("seen").every((key) => key.startsWith("system/"))).toBe(true);
+    expect(runs["seen"]?.data.metrics[0]?.step).toBeGreaterThan(0);
+    expect([keysOf("unseen"), keysOf("later")]).toEqual([[], []]);
+  });
+
   test("artifacts of all kinds, inputs, tags and searches", async () => {
     await using rig = setupLibrary();
     const done = await runProgram(
