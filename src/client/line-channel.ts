@@ -1,7 +1,7 @@
 import { appendFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { TrackError } from "../errors.ts";
-import { messageOf } from "../util/error-code.ts";
+import { hasCode, messageOf } from "../util/error-code.ts";
 import type { SocketReply } from "./socket-client.ts";
 
 export interface LineChannelOptions {
@@ -145,8 +145,8 @@ export class LineChannel {
   #connect(): Socket {
     const socket = connect(this.#options.socketPath);
     socket.setEncoding("utf8");
-    let reason = "it was closed";
-    socket.on("error", (error) => (reason = messageOf(error)));
+    let reason: unknown = new Error("it was closed");
+    socket.on("error", (error) => (reason = error));
     socket.on("data", (text: string) => this.#receive(text));
     socket.on("drain", () => this.#drain());
     socket.on("close", () => this.#closed(reason));
@@ -178,10 +178,12 @@ export class LineChannel {
   }
 
   /** The recorder has died, or was never there: its successor listens on the same path. */
-  #closed(reason: string): void {
+  #closed(reason: unknown): void {
     if (this.#isClosed || this.#isLost) return;
     this.#tries += 1;
-    if (this.#tries > triesAllowed) return this.#giveUp(reason);
+    // Whoever starts recorders again keeps listening meanwhile, and stops once there will be none.
+    const isOver = hasCode(reason, "ENOENT", "ECONNREFUSED") || this.#tries > triesAllowed;
+    if (isOver) return this.#giveUp(messageOf(reason));
     const timer = setTimeout(() => {
       if (this.#isClosed) return;
       this.#partial = "";

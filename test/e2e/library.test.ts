@@ -123,6 +123,37 @@ describe("a program of its own", () => {
     expect(items.map((point) => point.step)).toEqual(Array.from({ length: steps }, (_, index) => index));
   });
 
+  test("goes on when no recorder can be had any more: what it says lies in the journal until the next command", async () => {
+    await using rig = setupLibrary();
+    const program = startProgram(
+      rig,
+      `await track.startRun({ runName: "alone" });
+       let step = 0;
+       const timer = setInterval(() => track.logMetric("loss", step, { step: step++ }), 2);
+       await track.flush();
+       console.log("begun");
+       setTimeout(() => { clearInterval(timer); console.log(step); process.exit(0); }, 3000);`,
+    );
+    await waitFor(() => program.stdout().includes("begun"));
+    const dead = new Set([program.process.pid]);
+    for (let round = 0; round < 3; round += 1) {
+      const recorder = await waitFor(() => processesIn(rig.root).find((pid) => !dead.has(pid)));
+      dead.add(recorder);
+      process.kill(recorder, "SIGKILL");
+    }
+    const done = await program.finished;
+    expect(done.code).toBe(0);
+    expect(done.stderr).toMatch(/TrackWarning: the recorder failed three times/u);
+    const steps = Number(done.stdout.split("\n")[1]);
+    expect(steps).toBeGreaterThan(100);
+    expect((await rig.track(["ls"])).code).toBe(0);
+    const run = await rig.run();
+    expect(run.info).toMatchObject({ runName: "alone", status: "FINISHED" });
+    await using store = await rig.openStore();
+    const { items } = await store.getMetricHistory(run.info.runId, "loss", { maxResults: 25_000 });
+    expect(items.map((point) => point.step)).toEqual(Array.from({ length: steps }, (_, index) => index));
+  });
+
   test("the first log call starts a run; calls need not be waited for", async () => {
     await using rig = setupLibrary();
     const done = await runProgram(
@@ -288,6 +319,17 @@ describe("inside another wrapper", () => {
     expect(done.code).toBe(3);
     const run = await rig.run();
     expect([run.info.status, metricsOf(run)]).toEqual(["FAILED", { loss: 7 }]);
+  });
+
+  test("track start: the run of the shell", async () => {
+    await using rig = setupLibrary();
+    writeFileSync(join(rig.cwd, "train.mjs"), 'import { logMetric } from "track";\nlogMetric("loss", 7);');
+    const lines = `eval "$(track start --quiet --no-system-metrics -n shell)" && ${process.execPath} train.mjs && track end`;
+    const done = await rig.spawn("sh", ["-c", lines]).finished;
+    expect(done.code, done.stderr).toBe(0);
+    const run = await rig.run();
+    expect(run.info).toMatchObject({ runName: "shell", status: "FINISHED" });
+    expect(metricsOf(run)).toEqual({ loss: 7 });
   });
 
   test("a plain MLflow wrapper: the run of the environment is resumed once", async () => {
