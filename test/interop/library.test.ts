@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { printed, runProgram, setupLibrary, startProgram } from "../e2e/library-rig.ts";
+import { printed, runProgram, setupLibrary, startProgram, writeProgram } from "../e2e/library-rig.ts";
 import { waitFor } from "../e2e/rig.ts";
 import { makeTestFolder, shareAgent, sqliteUri } from "./interop-folder.ts";
 import { mlflowEnvironment } from "./mlflow-agent.ts";
@@ -124,6 +124,20 @@ describe.skipIf(!isInstalled(newestMlflow))(`the library beside MLflow ${newestM
     const { files } = await server.get("artifacts/list", { run_id: wholeId ?? "" });
     expect(files).toMatchObject([{ path: "a.txt", file_size: 5 }]);
     expect((await runOf(openId ?? "")).info).toMatchObject({ status: "FINISHED" });
+
+    const path = writeProgram(rig, "inside.mjs", story);
+    const inside = await rig.track(["run", "--no-system-metrics", "--", process.execPath, path], { env });
+    expect(inside.code, inside.stderr).toBe(0);
+    const { experiment } = await server.get("experiments/get-by-name", { experiment_name: "digits" });
+    const { experiment_id: experimentId } = experiment as { experiment_id: string };
+    const search = { experiment_ids: [experimentId, "0"], max_results: 100 };
+    const { runs } = (await server.post("runs/search", search)) as { runs: readonly { info: Fields; data: Fields }[] };
+    const statuses = Object.fromEntries(runs.map(({ info }) => [info["run_name"], info["status"]]));
+    expect(statuses).toMatchObject({ "lr-0.1": "FINISHED", "lr-0.01": "FINISHED", bad: "FAILED", again: "FINISHED" });
+    expect(runs.find(({ info }) => info["run_name"] === "lr-0.1")?.data).toMatchObject({
+      params: [{ key: "lr", value: "0.1" }],
+      metrics: [{ key: "val_loss", value: 10, step: 1 }],
+    });
 
     const killed = startProgram(
       rig,
