@@ -44,8 +44,16 @@ let chosen: { readonly uri: string; readonly before: string | undefined } | unde
 /** The tracking URI in force: that of `setTrackingUri`, else of MLFLOW_TRACKING_URI, else `mlflow.db` in the working folder. */
 function trackingUri(): string {
   const given = chosen?.uri ?? read("MLFLOW_TRACKING_URI");
-  return given !== undefined && isServerUri(given) ? given : resolveTrackingUri(given, {}, process.cwd());
+  if (given !== undefined && isServerUri(given)) return given;
+  const known = absoluteUris.get(given);
+  if (known !== undefined) return known;
+  const absolute = resolveTrackingUri(given, {}, process.cwd());
+  absoluteUris.set(given, absolute);
+  return absolute;
 }
+
+/** A program that changes its working folder later does not change its store. */
+const absoluteUris = new Map<string | undefined, string>();
 
 /**
  * Chooses where runs are kept from here on: `sqlite:///relative.db`, `sqlite:////absolute.db`, `http://` or `https://`; runs that are

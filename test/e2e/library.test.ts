@@ -367,11 +367,12 @@ describe("inside another wrapper", () => {
       `${print}
        track.setTrackingUri("sqlite:///other.db");
        print(process.env.MLFLOW_TRACKING_URI);
-       await track.withRun({ runName: "there" }, () => {});`,
+       await track.withRun({ runName: "there" }, () => process.chdir("/"));
+       await track.withRun({ runName: "still there" }, () => {});`,
     );
     const uri = `sqlite:///${join(rig.cwd, "other.db")}`;
     expect(printed(done)).toEqual([uri]);
-    expect((await rig.run(uri)).info.runName).toBe("there");
+    expect((await rig.runs(uri)).map(({ info }) => info.runName)).toEqual(["still there", "there"]);
     expect(existsSync(join(rig.cwd, "mlflow.db"))).toBe(false);
   });
 });
