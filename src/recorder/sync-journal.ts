@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { claimJournal } from "../journal/claim.ts";
 import { readEntries, readLastSequence } from "../journal/journal-reader.ts";
 import { readCursor } from "../journal/cursor.ts";
@@ -35,6 +36,8 @@ export interface SyncResult {
   readonly refusedEntries: number;
 }
 
+const claimTries = 30;
+const claimRetryMs = 100;
 /** So long a store that is away is waited for. */
 const awaySecondsAllowed = 10;
 /** A run elsewhere that said something so lately may be alive: a heartbeat comes every 30 s. */
@@ -44,7 +47,8 @@ const quietMs = 120_000;
 export async function syncJournal(journal: FoundJournal, options: SyncOptions): Promise<SyncResult> {
   const left = entriesLeft(journal.folder);
   if (mayBeAlive(journal, options)) return { state: "live", entriesLeft: left, refusedEntries: 0 };
-  const session = await reopenJournal(journal, { ...options, isElsewhere: !isOfPlace(journal.header, options.here) });
+  const isElsewhere = !isOfPlace(journal.header, options.here);
+  const session = await soon(() => reopenJournal(journal, { ...options, isElsewhere }));
   if (session === undefined) return { state: "busy", entriesLeft: left, refusedEntries: 0 };
   const { recording } = session;
   let awaySeconds = 0;
@@ -89,8 +93,8 @@ export async function retargetJournal(
   const target = withoutUserinfo(trackingUri);
   if (target === header.trackingUri) return;
   if (header.isResumed) throw new TrackError("it continues a run of its own store, and can go nowhere else");
-  const claim = await claimJournal(folder);
-  if (claim === undefined) return;
+  const claim = await soon(() => claimJournal(folder));
+  if (claim === undefined) throw new TrackError("another process is at it");
   try {
     const access = isServerUri(trackingUri) ? resolveServerAccess(trackingUri, env) : undefined;
     await using store = await openTrackingStore(trackingUri, {
@@ -110,6 +114,15 @@ export async function retargetJournal(
     writePrivate(folder, journalFiles.header, JSON.stringify(moved));
   } finally {
     await claim.release();
+  }
+}
+
+/** The recorder of a run that has just ended may be at its journal for a moment still. */
+async function soon<Value>(take: () => Promise<Value | undefined>): Promise<Value | undefined> {
+  for (let tries = 1; ; tries += 1) {
+    const taken = await take();
+    if (taken !== undefined || tries === claimTries) return taken;
+    await sleep(claimRetryMs);
   }
 }
 

@@ -181,7 +181,7 @@ describe.skipIf(!isInstalled(newestMlflow))("track sync", () => {
     renameSync(rig.journals, aside);
     await proxy.always();
     const runId = (await runs())[0]?.info.runId ?? "";
-    expect(await track("resume", runId, "--", "true")).toMatchObject({ code: 0 });
+    expect(await track("resume", "--sync-timeout", "30s", runId, "--", "true")).toMatchObject({ code: 0 });
     expect(await track("sync", aside)).toMatchObject({ code: 0 });
     const [run, ...others] = await runs();
     expect(others).toEqual([]);
