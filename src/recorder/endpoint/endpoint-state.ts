@@ -118,6 +118,7 @@ export class EndpointState {
 
   #observe(operation: StoreOperation): void {
     if (operation.op === "create-run") this.#family.add(operation.runId);
+    this.own.observe(operation);
     this.runs.observe(operation);
     this.models.observe(operation, Date.now());
     this.experiments.observe(operation);

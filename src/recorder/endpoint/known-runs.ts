@@ -26,6 +26,13 @@ export class KnownRuns {
 
   /** Takes in an operation that was journaled, by an endpoint or by anyone else of the recorder. */
   observe(operation: StoreOperation): void {
+    if (operation.op === "delete-experiment" || operation.op === "restore-experiment") {
+      // Its runs go and come with it.
+      const op = operation.op === "delete-experiment" ? "delete-run" : "restore-run";
+      for (const [runId, run] of this.#runs) {
+        if (run.info.experimentId === operation.experimentId) run.observe({ op, runId });
+      }
+    }
     if (!("runId" in operation) || operation.runId === this.#ownRunId) return;
     if (operation.op === "create-run") {
       if (!this.#runs.has(operation.runId)) this.add(KnownRun.created(operation));

@@ -161,8 +161,16 @@ export class OwnRun {
   ): void {
     if (operation.op === "log-inputs" || operation.op === "log-outputs") this.checkActive();
     this.#edges.observe(this.#live.write(operation));
-    if (operation.op === "delete-run") this.#lifecycleStage = "deleted";
-    if (operation.op === "restore-run") this.#lifecycleStage = "active";
+  }
+
+  /** Takes in an operation that was journaled: the run goes and comes with its experiment, too. */
+  observe(operation: StoreOperation): void {
+    const isOurs =
+      ("runId" in operation && operation.runId === this.id) ||
+      ("experimentId" in operation && operation.experimentId === this.experimentId);
+    if (!isOurs) return;
+    if (operation.op === "delete-run" || operation.op === "delete-experiment") this.#lifecycleStage = "deleted";
+    if (operation.op === "restore-run" || operation.op === "restore-experiment") this.#lifecycleStage = "active";
   }
 
   /** The command has chosen another experiment for the run: it goes there, unless the command line said where it belongs. */

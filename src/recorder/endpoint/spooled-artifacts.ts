@@ -10,6 +10,7 @@ import { doesNotExist, isTransient, StoreError } from "../../errors.ts";
 import { randomHex } from "../../util/ids.ts";
 import { journalFiles } from "../../wire/journal-header.ts";
 import type { EndpointState } from "./endpoint-state.ts";
+import { withModel } from "./journaled-models.ts";
 
 /** A file of a run or a logged model that the command's processes have made. */
 export interface FamilyFile {
@@ -79,11 +80,20 @@ export class SpooledArtifacts implements StreamedArtifacts {
     return places.size === 0 ? text : text.replaceAll(spooledUriPattern, (uri) => places.get(uri) ?? uri);
   }
 
+  /** A database may have an experiment whose files lie behind some server's proxy, which we do not know. */
+  async #refuseUnreachable({ id, isModel }: FamilyFile): Promise<void> {
+    if (this.#state.recording.isServer || id === this.#state.own.id) return;
+    const place = isModel
+      ? (await withModel(this.#state, id)).artifactLocation
+      : (await this.#state.find(id)).info.artifactUri;
+    if (!place.startsWith("mlflow-artifacts:")) return;
+    throw new StoreError("NOT_IMPLEMENTED", `artifacts are not served from there: ${place}`);
+  }
+
   async writeArtifact(artifactFile: string, content: Readable): Promise<void> {
     const found = this.#need(artifactFile);
-    const { recording, folder, own } = this.#state;
-    // Of a run that nobody knows, nothing could ever be stored.
-    if (!found.isModel && found.id !== own.id) await this.#state.find(found.id);
+    const { recording, folder } = this.#state;
+    await this.#refuseUnreachable(found);
     const spoolPath = posix.join(journalFiles.spool, randomHex(6), posix.basename(found.path));
     const target = join(folder, spoolPath);
     await mkdir(dirname(target), { recursive: true, mode: 0o700 });
