@@ -148,6 +148,27 @@ test("what track samples itself is not taken from clients", async () => {
   expect(stderr.match(/system\/ metrics/gu)).toHaveLength(1);
 });
 
+test("runs are gone with their experiment at once, and come back with it", async () => {
+  const open = await OpenRun.start(rig);
+  const client = new Client(open.env);
+  const { json } = await client.post("experiments/create", { name: "passing" });
+  const tags = [{ key: "mlflow.parentRunId", value: open.runId }];
+  const runId = await client.createRun({ experiment_id: json["experiment_id"], tags });
+  await client.post("experiments/delete", { experiment_id: json["experiment_id"] });
+  const refused = { status: 400, json: { error_code: "INVALID_PARAMETER_VALUE" } };
+  expect(await client.metric(runId, "x", 1)).toMatchObject(refused);
+  await client.post("experiments/restore", { experiment_id: json["experiment_id"] });
+  expect((await client.metric(runId, "x", 2)).status).toBe(200);
+  await client.post("experiments/delete", { experiment_id: "0" });
+  expect(await client.metric(open.runId, "x", 1)).toMatchObject(refused);
+  await client.post("experiments/restore", { experiment_id: "0" });
+  expect((await client.metric(open.runId, "x", 3)).status).toBe(200);
+  const { stderr } = await open.end();
+  expect(stderr).not.toContain("the store refused what was said (log-batch): The run " + runId);
+  expect(metricsOf(await ownRun())).toEqual({ x: 3 });
+  expect((await rig.runs()).map(metricsOf)).toContainEqual({ x: 2 });
+});
+
 test("a param that the same client changes is refused; of two processes both values are kept", async () => {
   const open = await OpenRun.start(rig, ["-p", "lr=0.1"]);
   const client = new Client(open.env);
