@@ -5,6 +5,7 @@ import type { JournalCursor } from "./cursor.ts";
 import { readCursor, writeCursor } from "./cursor.ts";
 import type { DrainedEntry } from "./entry-groups.ts";
 import { RefusedLog } from "./refused-log.ts";
+import { monotonicMs } from "../util/monotonic.ts";
 
 const beginning = { position: { segment: 0, offset: 0 }, sequence: 0 };
 
@@ -68,12 +69,12 @@ export class DrainProgress {
   }
 
   saveIfDue(): void {
-    if (Date.now() - this.#savedAt >= this.#intervalMs) this.save();
+    if (monotonicMs() - this.#savedAt >= this.#intervalMs) this.save();
   }
 
   save(): void {
     if (this.#isSaved) return;
-    this.#savedAt = Date.now();
+    this.#savedAt = monotonicMs();
     try {
       this.#refused.write();
       writeCursor(this.#folder, this.#cursor);

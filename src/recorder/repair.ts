@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { hasCode } from "../util/error-code.ts";
+import { monotonicMs } from "../util/monotonic.ts";
 import type { ConsoleSource } from "../wire/control-messages.ts";
 import type { AttemptEnd } from "../wire/final-status.ts";
 import { journalFiles, type JournalHeader, type Place } from "../wire/journal-header.ts";
@@ -26,11 +27,11 @@ export interface RepairOptions {
  * that have none. Live journals, and those of other places, are left alone. Resolves to the number of journals finished.
  */
 export async function repairJournals(options: RepairOptions): Promise<number> {
-  const deadline = options.now() + options.budgetMs;
+  const deadline = monotonicMs() + options.budgetMs;
   let finished = 0;
   for (const journal of findDeadJournals(options.roots, options.here)) {
     if (journal.header.isOffline === true || options.isForOthers?.(journal.header) === true) continue;
-    const leftMs = Math.min(deadline - options.now(), isUnjoined(journal) ? unjoinedMs : Infinity);
+    const leftMs = Math.min(deadline - monotonicMs(), isUnjoined(journal) ? unjoinedMs : Infinity);
     if (leftMs <= 0) break;
     if (await repairJournal(journal, options, leftMs)) finished += 1;
   }

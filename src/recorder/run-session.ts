@@ -273,8 +273,10 @@ export class RunSession {
   }
 
   #endTimeOf(end: AttemptEnd): number {
-    if ("endTime" in end) return end.endTime;
-    return end.missing === "lost" ? this.recording.lastSaidAt : this.#options.now();
+    const endTime =
+      "endTime" in end ? end.endTime : end.missing === "lost" ? this.recording.lastSaidAt : this.#options.now();
+    // A clock that was set back must not end a run before it began.
+    return Math.max(endTime, this.recording.header.startTime);
   }
 
   #writeEnd(end: AttemptEnd): void {

@@ -12,6 +12,7 @@ import { RunEdges } from "./run-edges.ts";
 import type { Experiments } from "./experiments.ts";
 import { spooledUri } from "./spooled-artifacts.ts";
 import type { StoreAccess } from "./store-access.ts";
+import { monotonicMs } from "../../util/monotonic.ts";
 
 export interface OwnRunOptions {
   readonly recording: Recording;
@@ -55,7 +56,7 @@ export class OwnRun {
   constructor(options: OwnRunOptions) {
     this.#options = options;
     this.#runName = options.recording.live.tags.get(mlflowTags.runName) ?? options.recording.header.runName ?? "";
-    this.#lookedUpBy = Date.now() + placeWaitMs;
+    this.#lookedUpBy = monotonicMs() + placeWaitMs;
     this.#placing = options.recording.header.kind === "program" ? Promise.resolve() : this.#tryLookUp();
   }
 
@@ -226,9 +227,9 @@ export class OwnRun {
   /** The place of the files is the store's to say; what waits for a locked store, or a server that is away, goes through our spool. */
   async #soonPlace(): Promise<Place> {
     if (this.#place === undefined) {
-      if (Date.now() > this.#lookUpAgainAt) this.#placing = this.#tryLookUp();
+      if (monotonicMs() > this.#lookUpAgainAt) this.#placing = this.#tryLookUp();
       const placing = this.#placing.then(() => true);
-      const isWorthWaiting = (): boolean => Date.now() < this.#lookedUpBy && !this.#options.recording.isStoreAway;
+      const isWorthWaiting = (): boolean => monotonicMs() < this.#lookedUpBy && !this.#options.recording.isStoreAway;
       while (isWorthWaiting() && !(await Promise.race([placing, sleep(placePollMs, false)])));
     }
     return this.#place ?? { experimentId: this.#likelyExperimentId(), artifactUri: spooledUri(this.#clientId) };
@@ -251,7 +252,7 @@ export class OwnRun {
       await this.#lookUp();
     } catch {
       // Nothing is there to be seen (the run was refused, the store is no store, a server is away): answers then name no place of the store's.
-      if (this.#options.recording.isServer) this.#lookUpAgainAt = Date.now() + nextLookUpMs;
+      if (this.#options.recording.isServer) this.#lookUpAgainAt = monotonicMs() + nextLookUpMs;
     }
   }
 

@@ -1,5 +1,6 @@
 import { readdirSync } from "node:fs";
 import { readLink, readOrUndefined } from "../../util/proc.ts";
+import { monotonicMs } from "../../util/monotonic.ts";
 
 /** A port is used again by somebody else only when its first user has gone. */
 const keptMs = 10_000;
@@ -18,11 +19,11 @@ export class PeerProcesses {
   /** The process that holds the client's end, the lowest where several do; it costs some ms the first time. */
   pidOf(port: number): number | undefined {
     const known = this.#known.get(port);
-    if (known !== undefined && Date.now() - known.at < keptMs) return known.pid;
+    if (known !== undefined && monotonicMs() - known.at < keptMs) return known.pid;
     const inode = findInode(port, this.#ownPort);
     const pid = inode === undefined ? undefined : findOwner(inode);
     if (this.#known.size > 1000) this.#known.clear();
-    this.#known.set(port, { pid, at: Date.now() });
+    this.#known.set(port, { pid, at: monotonicMs() });
     return pid;
   }
 }
