@@ -29,10 +29,16 @@ export interface RepairOptions {
 export async function repairJournals(options: RepairOptions): Promise<number> {
   const deadline = monotonicMs() + options.budgetMs;
   let finished = 0;
-  for (const journal of findDeadJournals(options.roots, options.here)) {
-    if (journal.header.isOffline === true || options.isForOthers?.(journal.header) === true) continue;
+  const dead = findDeadJournals(options.roots, options.here).filter(
+    ({ header }) => header.isOffline !== true && options.isForOthers?.(header) !== true,
+  );
+  for (const [index, journal] of dead.entries()) {
     const leftMs = Math.min(deadline - monotonicMs(), isUnjoined(journal) ? unjoinedMs : Infinity);
-    if (leftMs <= 0) break;
+    if (leftMs <= 0) {
+      // A store that takes nothing now has nothing to tell anew with each command.
+      if (finished > 0) options.onNotice(`${dead.length - index} more lost runs wait: the next track command goes on`);
+      break;
+    }
     if (await repairJournal(journal, options, leftMs)) finished += 1;
   }
   return finished;

@@ -1,5 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import {
@@ -247,6 +256,46 @@ describe("places", () => {
       const strict = await mounted(rig, mounts, ["run", "--strict", "--", "sh", "-c", "echo started"]);
       expect(strict).toMatchObject({ code: 125, stdout: "" });
       expect(strict.stderr).toMatch(/^track: .*\nhint: .*\n$/u);
+    },
+  );
+
+  testWithMounts("a read-only home: the journal lies beside the database, and nothing is to be told", async () => {
+    await using rig = TrackRig.setup();
+    const done = await mounted(rig, readOnly(join(rig.root, "home")), ["run", ...command]);
+    expectUnharmed(done);
+    await expectStored(rig);
+    await waitFor(() => readdirSync(join(rig.cwd, ".track/journals")).length === 0, {
+      what: "the journal is done with",
+    });
+  });
+
+  testWithMounts(
+    "a full disk for artifacts: told in one line, kept in the journal, stored once there is room",
+    async () => {
+      await using rig = TrackRig.setup();
+      const place = join(rig.cwd, "mlruns");
+      mkdirSync(place);
+      writeFileSync(join(rig.cwd, "model.bin"), Buffer.alloc(1_000_000, 7));
+      const text = `track log artifact model.bin --artifact-path out; track log metric last=1; ${script}`;
+      const done = await mounted(rig, `mount -t tmpfs -o size=200k none '${place}'`, [
+        "run",
+        "--sync-timeout",
+        "3s",
+        "--",
+        "sh",
+        "-c",
+        text,
+      ]);
+      expect(done).toMatchObject({ code: 7, stdout: "out\n" });
+      expect(done.stderr.match(/^track: the store cannot be written for now, .*ENOSPC.*$/gmu)).toHaveLength(1);
+      expect(done.stderr).toContain("not all is stored yet");
+      // The mount has gone with its namespace.
+      await waitFor(() => processesIn(rig.root).length === 0, { what: "the recorder has left" });
+      expect((await rig.track(["ls"])).code).toBe(0);
+      const run = await rig.run();
+      expect(run.info.status).toBe("FAILED");
+      expect(metricsOf(run)).toEqual({ last: 1 });
+      expect(readFileSync(join(run.info.artifactUri, "out/model.bin"))).toHaveLength(1_000_000);
     },
   );
 

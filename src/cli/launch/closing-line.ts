@@ -53,7 +53,7 @@ export function closingLine(
 ): string {
   const { summary } = result;
   const parts = [
-    `${result.status} in ${formatDuration(options.now - header.startTime)}`,
+    `${result.status} in ${formatDuration(Math.max(0, options.now - header.startTime))}`,
     ...(result.outcome === undefined ? [] : [describeEnd(result.outcome, result.timedOut ?? false)]),
     ...(summary?.metrics ?? []).map(([key, value]) => `${key} ${formatNumber(value)}`),
     ...(summary?.peakMemoryMegabytes === undefined ? [] : [`peak ${formatMegabytes(summary.peakMemoryMegabytes)}`]),
@@ -101,7 +101,7 @@ export function summaryJson(result: RunCommandResult, header: JournalHeader, now
     timed_out: result.timedOut,
     attempt: header.attempt,
     start_time: header.startTime,
-    duration_ms: now - header.startTime,
+    duration_ms: Math.max(0, now - header.startTime),
     stored: result.isStored,
   };
   return `${JSON.stringify(summary, undefined, 2)}\n`;
