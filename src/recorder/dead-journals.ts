@@ -28,7 +28,7 @@ export function findLiveJournal(roots: readonly string[], here: Place, runId: st
 }
 
 /** Of a rank other than the first, which makes the run. */
-const isJoined = ({ rank }: JournalHeader): boolean => rank !== undefined && rank.index > 0;
+export const isJoined = ({ rank }: JournalHeader): boolean => rank !== undefined && rank.index > 0;
 
 /** Folders of the journals of runs that live on this host, by run id; of the latest attempt where there are more. */
 export function listLiveJournals(roots: readonly string[], here: Place): ReadonlyMap<string, string> {

@@ -12,7 +12,7 @@ import { TrackError } from "../errors.ts";
 import { withoutUserinfo } from "../util/uri-secrets.ts";
 import { writePrivate } from "../util/write-private.ts";
 import { journalFiles, type JournalHeader, type Place } from "../wire/journal-header.ts";
-import { type FoundJournal, isDead, isOfPlace } from "./dead-journals.ts";
+import { type FoundJournal, isDead, isJoined, isOfPlace } from "./dead-journals.ts";
 import { reopenJournal } from "./repair.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -92,7 +92,8 @@ export async function retargetJournal(
 ): Promise<void> {
   const target = withoutUserinfo(trackingUri);
   if (target === header.trackingUri) return;
-  if (header.isResumed) throw new TrackError("it continues a run of its own store, and can go nowhere else");
+  if (header.isResumed || (isJoined(header) && header.rank?.isRunKnown === true))
+    throw new TrackError("it continues a run of its own store, and can go nowhere else");
   const claim = await soon(() => claimJournal(folder));
   if (claim === undefined) throw new TrackError("another process is at it");
   try {

@@ -232,7 +232,7 @@ describe("ranks", () => {
     const script = `${said}[ $R = 0 ] || exit 4`;
     const done = await start(rig, srun(1, 2), script, ["--sync-timeout", "1s"]).finished;
     expect(done.code).toBe(4);
-    expect(done.stderr).toContain("not all is stored yet, the next track command goes on");
+    expect(done.stderr).toContain("not all is stored yet: track sync goes on");
     expect(rig.journalNames()).toHaveLength(1);
     const listed = await rig.track(["ls"]);
     expect(listed.code).toBe(0);

@@ -85,6 +85,27 @@ describe.skipIf(!isInstalled(newestMlflow))("ranks and attempts with a tracking 
     expect(names.toSorted()).toEqual([0, 1, 2].map((rank) => `system/node${rank}/cpu_utilization_percentage`));
   });
 
+  test("recorded offline: track sync brings all ranks into one run, whatever journal comes first", async () => {
+    const ranks = [1, 0].map((rank) => ({
+      SLURM_JOB_ID: "14",
+      SLURM_STEP_ID: "0",
+      SLURM_PROCID: String(rank),
+      SLURM_NTASKS: "2",
+      SLURM_LOCALID: String(rank),
+      SLURM_NNODES: "1",
+    }));
+    const script = 'echo "m$SLURM_PROCID=1" >> "$TRACK_LOG"; exit $SLURM_PROCID';
+    const args = ["run", "--offline", "-e", "offline", "--", "sh", "-c", script];
+    for (const variables of ranks) await rig.track(args, { env: node("a", variables) });
+    const sent = await rig.track(["sync"], { env: node("a", {}) });
+    expect(sent).toMatchObject({ code: 0, stderr: "" });
+    const run = await onlyRun("offline");
+    expect(run.info.status).toBe("FAILED");
+    expect(metricsOf(run)).toEqual({ m0: 1, m1: 1 });
+    const key = await rig.track(["run", "--offline", "--resume-key", "k", "--", "true"], { env: node("a", {}) });
+    expect(key).toMatchObject({ code: 125, stderr: expect.stringContaining("cannot be continued --offline") });
+  });
+
   test("a requeued job goes on from another node, and so does a resume key", async () => {
     const job = (name: string, restarts: string) => node(name, { SLURM_JOB_ID: "13", SLURM_RESTART_COUNT: restarts });
     const run = async (name: string, restarts: string) =>

@@ -63,7 +63,7 @@ test("a clock that is set back by an hour: all is stored, and the run ends no so
     const { info } = await store.getRun(header.runId);
     expect(info).toMatchObject({ status: "FINISHED", startTime, endTime: startTime });
     const { items } = await store.getMetricHistory(header.runId, "loss");
-    expect(items.map(({ value }) => value).toSorted()).toEqual([1, 2]);
+    expect(new Set(items.map(({ value }) => value))).toEqual(new Set([1, 2]));
     // The latest is told by the step, whatever the clock says.
     const latest = (await store.getRun(header.runId)).data.metrics.find(({ key }) => key === "loss");
     expect(latest).toMatchObject({ value: 2, timestamp: startTime + 50 - hourMs });

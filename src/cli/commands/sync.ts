@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { journalRoots } from "../../client/journal-folder.ts";
 import { TrackError, UsageError } from "../../errors.ts";
-import { type FoundJournal, listJournals, readJson } from "../../recorder/dead-journals.ts";
+import { type FoundJournal, isJoined, listJournals, readJson } from "../../recorder/dead-journals.ts";
 import { entriesLeft, mayBeAlive, retargetJournal, syncJournal, type SyncResult } from "../../recorder/sync-journal.ts";
 import { withTypedUri } from "../../settings/server-access.ts";
 import { messageOf } from "../../util/error-code.ts";
@@ -20,9 +20,10 @@ export interface SyncCommandOptions {
 
 /** Sends what journals hold; 0 where all of it is stored, or refused for good and set aside, 1 where something is left. */
 export async function sync(context: Context, options: SyncCommandOptions, folders: readonly string[]): Promise<number> {
-  const journals = findJournals(context, folders).filter(
-    ({ folder }) => !existsSync(join(folder, journalFiles.finished)),
-  );
+  // Ranks find their run once rank 0 has made it.
+  const journals = findJournals(context, folders)
+    .filter(({ folder }) => !existsSync(join(folder, journalFiles.finished)))
+    .toSorted((one, other) => Number(isJoined(one.header)) - Number(isJoined(other.header)));
   if (journals.length === 0) context.io.say("there is nothing to send");
   let isAllSent = true;
   for (const journal of journals) {

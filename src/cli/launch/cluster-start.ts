@@ -1,4 +1,5 @@
 import { journalRoots } from "../../client/journal-folder.ts";
+import { UsageError } from "../../errors.ts";
 import { findLiveJournal } from "../../recorder/dead-journals.ts";
 import { type Cluster, readCluster } from "../../settings/cluster.ts";
 import type { RunOptions } from "../../settings/run-options.ts";
@@ -25,6 +26,12 @@ export function clusterStart(
   start: { readonly options: RunOptions; readonly command: readonly string[]; readonly env: Environment },
 ): ClusterStart {
   const { options, command, env } = start;
+  if (given.offline && options.resumeKey !== undefined) {
+    throw new UsageError("a run cannot be continued --offline: its attempts are unknown", {
+      exitCode: 125,
+      hint: "leave out --resume-key, or --offline",
+    });
+  }
   const masker = createMasker(env, { enabled: given.redact });
   const masked = masker.maskArgv(command);
   const cluster = readCluster(options, env, masked);
