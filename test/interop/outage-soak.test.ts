@@ -1,0 +1,120 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Run } from "../../src/entities/run.ts";
+import { processesIn, TrackRig, waitFor } from "../e2e/rig.ts";
+import { makeFolder, removeFolder } from "./interop-folder.ts";
+import { mlflowEnvironment } from "./mlflow-agent.ts";
+import { findFreePort, MlflowServer } from "./mlflow-server.ts";
+import { isInstalled, newestMlflow, venvProgram } from "./mlflow-versions.ts";
+import { warmUp } from "./warm-up.ts";
+
+const isFull = process.env["TRACK_TEST_FULL"] !== undefined;
+const script = join(import.meta.dirname, "python/soak_script.py");
+
+/** One run, four MLflow clients, and a server that is killed at random moments. */
+const soak = isFull ? { points: 200_000, deaths: 20 } : { points: 8000, deaths: 1 };
+const killRounds = isFull ? 50 : 2;
+
+describe.skipIf(!isInstalled(newestMlflow))("a tracking server and a track that die", () => {
+  let folder: string;
+  let server: MlflowServer;
+  let port: number;
+  let rig: TrackRig;
+
+  const startServer = async (): Promise<void> => {
+    server = await MlflowServer.start(newestMlflow, `sqlite:///${folder}/mlflow.db`, folder, { port });
+  };
+  beforeEach(async () => {
+    folder = makeFolder();
+    port = await findFreePort();
+    rig = TrackRig.setup();
+    await startServer();
+    await warmUp(server);
+  });
+  afterEach(async () => {
+    await rig[Symbol.asyncDispose]();
+    await server[Symbol.asyncDispose]();
+    removeFolder(folder);
+  });
+
+  const env = () => ({
+    ...mlflowEnvironment(rig.cwd),
+    HOME: join(rig.root, "home"),
+    MLFLOW_TRACKING_URI: server.url,
+    MLFLOW_EXPERIMENT_NAME: "soak",
+  });
+  async function runs(): Promise<readonly Run[]> {
+    await using store = await rig.openStore(server.url);
+    const found = await store.getExperimentByName("soak");
+    if (found === undefined) return [];
+    return (await store.searchRuns({ experimentIds: [found.experimentId], viewType: "ALL" })).items;
+  }
+  async function stepsOf(run: Run, key: string): Promise<readonly number[]> {
+    await using store = await rig.openStore(server.url);
+    const { items } = await store.getMetricHistory(run.info.runId, key);
+    return items.map(({ step }) => step).toSorted((a, b) => a - b);
+  }
+
+  test(
+    `${soak.points} points of four clients arrive once while the server is killed ${soak.deaths} times`,
+    { timeout: 3_600_000 },
+    async () => {
+      const python = venvProgram(newestMlflow, "python");
+      const command = ["run", "--sync-timeout", "20m", "--", python, script, String(soak.points), "up"];
+      const started = rig.start(command, { env: env() });
+      await waitFor(() => existsSync(join(rig.cwd, "up")), { timeoutMs: 60_000 });
+      for (let death = 0; death < soak.deaths; death += 1) {
+        // At random moments is what is tested here.
+        await sleep(Math.random() * (isFull ? 5000 : 2000));
+        await server[Symbol.asyncDispose]();
+        await sleep(Math.random() * 2000);
+        await startServer();
+      }
+      const { code, stdout, stderr } = await started.finished;
+      expect(code, stderr).toBe(0);
+      expect(JSON.parse(stdout)).toMatchObject({ failed: [] });
+      const [run, ...others] = await runs();
+      expect(others).toEqual([]);
+      const each = soak.points / 4;
+      for (let client = 0; client < 4; client += 1) {
+        const steps = await stepsOf(run as Run, `client${client}`);
+        expect(steps).toEqual(Array.from({ length: each }, (_, step) => step));
+      }
+    },
+  );
+
+  test(
+    `after kill -9 of track at ${killRounds} random moments all is there, ended, once`,
+    { timeout: 3_600_000 },
+    async () => {
+      const script =
+        'for i in $(seq 1 100000); do echo "x=$i step=$i" >> "$TRACK_LOG"; echo $i > said; sleep 0.002; done';
+      for (let round = 1; round <= killRounds; round += 1) {
+        const started = rig.start(["run", "--", "sh", "-c", script], { env: env() });
+        await waitFor(async () => (await runs()).length === round, { timeoutMs: 30_000 });
+        await sleep(Math.random() * 2000);
+        for (const pid of processesIn(rig.root)) killQuietly(pid);
+        await started.finished;
+        await waitFor(() => processesIn(rig.root).length === 0);
+        expect(await rig.track(["sync"], { env: env() })).toMatchObject({ code: 0 });
+        expect(rig.journalNames()).toEqual([]);
+        const all = await runs();
+        expect(all.map(({ info }) => info.status)).toEqual(all.map(() => "KILLED"));
+        const steps = await stepsOf(all[0] as Run, "x");
+        expect(steps.length).toBeGreaterThan(0);
+        expect(steps).toEqual(Array.from({ length: steps.length }, (_, index) => index + 1));
+      }
+      expect(await runs()).toHaveLength(killRounds);
+    },
+  );
+});
+
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}
