@@ -15,12 +15,14 @@ import { relay } from "./relay.ts";
 import { sampling } from "./sampling.ts";
 import { scrape } from "./scrape.ts";
 import { start } from "./start.ts";
+import { sync } from "./sync.ts";
 
 const benches: Readonly<Record<string, Bench>> = {
   start,
   log: logCommand,
   ingest,
   endpoint,
+  sync,
   library,
   sampling,
   look,
