@@ -9,9 +9,9 @@ import { readPlace } from "../../util/proc.ts";
 import { createMasker } from "../../wire/redact.ts";
 import { runLiveness } from "../../wire/run-processes.ts";
 import type { Context } from "../context.ts";
-import { clusterPreflight } from "./cluster-preflight.ts";
 import { journalPlaces } from "./journal-places.ts";
-import type { Preflight, PreflightRequest } from "./preflight.ts";
+import { type Preflight, preflight, type PreflightRequest } from "./preflight.ts";
+import { preflightNow } from "./preflight-now.ts";
 
 export interface ClusterStart {
   readonly cluster: Cluster;
@@ -40,8 +40,11 @@ export function clusterStart(
   return {
     cluster,
     settings,
-    preflight: (asked, context) =>
-      clusterPreflight({
+    preflight: async (asked, context) => {
+      // Rank 0 of a first start looks for nothing, and must not wait for what would.
+      if (!mustLookUp(cluster)) return preflightNow(asked) ?? (await preflight(asked));
+      const { clusterPreflight } = await import("./cluster-preflight.ts");
+      return await clusterPreflight({
         ...asked,
         cluster,
         command: masked,
@@ -51,9 +54,13 @@ export function clusterStart(
         },
         say: (text) => void (settings.quiet || context.io.say(text)),
         now: () => context.now(),
-      }),
+      });
+    },
   };
 }
+
+const mustLookUp = ({ rank, resumeKey }: Cluster): boolean =>
+  (rank?.index ?? 0) > 0 || resumeKey?.isGiven === true || (resumeKey?.restart ?? 0) > 0;
 
 /** Whatever describes the run is said once, by rank 0; files that all ranks would write to are its as well. */
 function joinerSettings(given: RunSettings): RunSettings {
