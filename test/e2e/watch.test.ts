@@ -173,3 +173,20 @@ while [ ! -e end ]; do sleep 0.05; done`;
     expect(output.split(enter)).toHaveLength(3);
   });
 });
+
+describe("compare --watch", () => {
+  test("shows what two runs come to differ in, until q", async () => {
+    await record("early-bird-1");
+    await record("late-owl-2");
+    const later = waitFor(() => true).then(() => rig.track(["log", "metric", "--run", "late-owl-2", "loss=0.25"]));
+    const { output, status, failed } = await onTerminal(
+      rig,
+      [size, { expect: enter }, { expect: "0.25" }, { send: "q" }],
+      [bin, "compare", "early-bird-1", "late-owl-2", "--watch", "--interval", "100ms"],
+      noColour,
+    );
+    await later;
+    expect({ status, failed }).toEqual({ status: 0, failed: null });
+    expect(output.slice(output.lastIndexOf(leave))).toContain("loss");
+  });
+});

@@ -11,13 +11,14 @@ import { findRun } from "../find-run.ts";
 import { formatCell } from "../format-cell.ts";
 import { formatNumber } from "../format-number.ts";
 import type { Io } from "../io.ts";
+import type { WatchOptions } from "../live-view.ts";
 import { openExisting } from "../open-for-reading.ts";
 import { type Comparison, compareRuns, type RunDifferences } from "../run-differences.ts";
 import { commandOf } from "../run-facts.ts";
 import { type Column, writeTable } from "../table.ts";
 import { writeJson } from "../write-json.ts";
 
-export interface CompareOptions {
+export interface CompareOptions extends WatchOptions {
   /** What is the same, system metrics and all tags, too. */
   readonly all?: boolean;
   readonly json?: boolean;
@@ -36,7 +37,21 @@ const interestingTags: ReadonlySet<string> = new Set([
 ]);
 
 /** Prints what differs between runs: a table with a column for each run; in a pipe tab-separated, the kind first. */
-export async function compare(context: Context, options: CompareOptions, names: readonly string[]): Promise<void> {
+export async function compare(
+  context: Context,
+  options: CompareOptions,
+  names: readonly string[],
+): Promise<number | void> {
+  if (options.watch !== true) return void (await print(context, options, names));
+  const { watchLive } = await import("../live-view.ts");
+  // `@last` stays the run that it was when the watching began.
+  let runIds = names;
+  return watchLive(context, options, async (live) => {
+    runIds = await print(live, options, runIds);
+  });
+}
+
+async function print(context: Context, options: CompareOptions, names: readonly string[]): Promise<readonly string[]> {
   await using store = await openExisting(context, "read", options.trackingUri);
   const runs = await findEach(store, names);
   const all = compareRuns(runs, (key) => options.all === true || isInteresting(key));
@@ -44,6 +59,7 @@ export async function compare(context: Context, options: CompareOptions, names: 
   if (options.json === true) writeJson(context.io, toJson(runs, shown));
   else if (context.io.isTerminal) writePage(context.io, runs, shown);
   else writeRows(context.io, runs, shown);
+  return runs.map((run) => run.info.runId);
 }
 
 async function findEach(store: TrackingStore, names: readonly string[]): Promise<readonly Run[]> {

@@ -173,10 +173,16 @@ export const lookingCommands: readonly CommandSpec[] = [
     arguments: ["<run>", "<run...>"],
     options: [
       { field: "all", flags: "--all", description: "what is the same, system metrics and all tags, too" },
+      watch,
+      interval,
       json,
       trackingUri,
     ],
-    examples: ["track compare @last @2", "track compare 3f1c9a2e gifted-otter-77 @last --all"],
+    examples: [
+      "track compare @last @2",
+      "track compare 3f1c9a2e gifted-otter-77 @last --all",
+      "track compare @last @2 --watch",
+    ],
     invoke: async (context, options, args) => (await import("../commands/compare.ts")).compare(context, options, args),
   }),
   defineCommand<PlotOptions>({
