@@ -118,7 +118,7 @@ test("a full disk: reads on into memory, tells, drops what is too much and count
   const told: string[] = [];
   const writer = JournalWriter.open(join(disk, "journal"), {
     memoryBytes: 2_000_000,
-    stuckAfterMs: 150,
+    stuckAfterMs: 600,
     retryMs: 10,
     onStuck: (error) => told.push(error.message),
     onRecovered: () => told.push("recovered"),
@@ -200,7 +200,7 @@ test("a flush that waits is refused when the journal gets stuck, and what a stor
 test("closing a stuck journal rejects and ends its retries", async () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "run");
-  const writer = JournalWriter.open(path, { stuckAfterMs: 30, retryMs: 10 });
+  const writer = JournalWriter.open(path, { stuckAfterMs: 300, retryMs: 10 });
   rmSync(path, { recursive: true });
   writer.append(stepEntry(1));
   await until(() => writer.isStuck);
