@@ -5,6 +5,9 @@ import { describe, expect, test } from "vitest";
 import { bin, TrackRig } from "./rig.ts";
 
 const isThere = (program: string): boolean => spawnSync(program, ["--version"]).error === undefined;
+for (const program of ["bash", "zsh", "fish"]) {
+  if (!isThere(program)) process.stderr.write(`skipped, since ${program} is not installed: its completion\n`);
+}
 
 async function seed(rig: TrackRig): Promise<string> {
   for (const name of ["my exp", "it's"]) await rig.track(["experiments", "create", name]);
