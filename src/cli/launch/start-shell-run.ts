@@ -5,20 +5,14 @@ import { within } from "../../util/within.ts";
 import type { RecorderMessage } from "../../wire/control-messages.ts";
 import type { Context } from "../context.ts";
 import { announcement } from "./closing-line.ts";
+import { commandEnvironment } from "./command-environment.ts";
 import { decideDirect } from "./direct.ts";
-import {
-  commandEnvironment,
-  faultLine,
-  type LaunchRequest,
-  openLoopback,
-  prepare,
-  type Prepared,
-  refusedStart,
-  sayLate,
-  type Say,
-  runIdWait,
-  writeRunId,
-} from "./launch-run.ts";
+import { faultLine, type Say, sayLate } from "./launch-notices.ts";
+import { type LaunchRequest, runIdWait } from "./launch-request.ts";
+import { openLoopback } from "./open-channels.ts";
+import { prepare, type Prepared } from "./prepare-run.ts";
+import { refusedStart } from "./refused-start.ts";
+import { writeRunId } from "./run-id-file.ts";
 
 /** A run that a shell is to enter. */
 export interface ShellRun {
