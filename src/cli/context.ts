@@ -34,6 +34,8 @@ export interface Context {
   loadConfig(runOptions: readonly OptionSpec[]): Promise<void> | undefined;
   /** The URI in force: the option, else the environment, else the config files, else the default of this folder. */
   trackingUri(option?: string): string;
+  /** Whom the user's credentials are for. */
+  serverTrust(option?: string): ServerTrust;
   /** Opens the store behind `trackingUri(option)`; the caller disposes of it. `read` creates and changes nothing. */
   openStore(mode: "read" | "write", trackingUriOption?: string): Promise<TrackingStore>;
   /** The artifacts behind a run's artifact URI; `onBytes` hears of what goes up to a server or comes down, negative where a try is given up. */
@@ -44,6 +46,13 @@ export interface Context {
   ): Promise<ArtifactRepository>;
   /** Standard input to its end, read from the descriptor itself. */
   stdin(): AsyncIterable<Uint8Array>;
+}
+
+export interface ServerTrust {
+  /** The URI that goes with credentials that have none beside them: typed, or in the user's own config file. */
+  readonly typedUri?: string;
+  /** Where the URI in force is named by a folder's `track.toml` alone, its file and line: it gets no credentials. */
+  readonly untrustedSource?: string;
 }
 
 export interface ContextParts {
@@ -60,6 +69,7 @@ export interface ContextParts {
 export function createContext(parts: ContextParts = {}): Context {
   const env = parts.env ?? process.env;
   let config = parts.config;
+  const told = new Set<string>();
   const readConfig = async (paths: readonly string[], runOptions: readonly OptionSpec[]): Promise<void> => {
     try {
       // Most folders have no such file, and pay nothing for its reader.
@@ -90,16 +100,20 @@ export function createContext(parts: ContextParts = {}): Context {
       const given = option ?? environmentUri(env) ?? config?.options.trackingUri;
       return resolveTrackingUri(given, env, context.cwd);
     },
+    serverTrust: (option) => {
+      if (option !== undefined) return { typedUri: option };
+      return environmentUri(env) === undefined && config !== undefined ? configTrust(config) : {};
+    },
     stdin: parts.stdin ?? readStdin,
     openStore: async (mode, option) => {
       const { repairDeadRuns } = await import("./repair-dead-runs.ts");
-      await repairDeadRuns(context, context.trackingUri(option));
+      await repairDeadRuns(context, option);
       const { openTrackingStore } = await import("../store/open-store.ts");
-      return openTrackingStore(context.trackingUri(option), { mode, ...(await serverOptions(context, option)) });
+      return openTrackingStore(context.trackingUri(option), { mode, ...(await serverOptions(context, option, told)) });
     },
     openArtifacts: async (artifactUri, option, onBytes) => {
       const { openArtifactRepository } = await import("../artifacts/open-artifact-repository.ts");
-      const server = await serverOptions(context, option);
+      const server = await serverOptions(context, option, told);
       return openArtifactRepository(artifactUri, { ...server, ...(onBytes !== undefined && { onBytes }) });
     },
   };
@@ -107,11 +121,24 @@ export function createContext(parts: ContextParts = {}): Context {
 }
 
 /** How the tracking server in force is reached; nothing for any other store. */
-async function serverOptions({ io, env, trackingUri }: Context, option: string | undefined) {
+async function serverOptions(
+  { io, env, trackingUri, serverTrust }: Context,
+  option: string | undefined,
+  told: Set<string>,
+) {
   const uri = trackingUri(option);
   if (!isServerUri(uri)) return {};
   const { serverAccess } = await import("./server-access.ts");
-  return serverAccess(io, env, { uri, option });
+  return serverAccess(io, env, { uri, trust: serverTrust(option), told });
+}
+
+function configTrust({ options: { trackingUri }, settings, trustedServers }: LoadedConfig): ServerTrust {
+  const origin = URL.parse(trackingUri ?? "")?.origin;
+  if (trackingUri === undefined || origin === undefined) return {};
+  const source = settings.get("trackingUri")?.source;
+  return trustedServers.includes(origin) || source === undefined
+    ? { typedUri: trackingUri }
+    : { untrustedSource: source };
 }
 
 /** A shell keeps the variables of a run that it has ended, whose endpoint serves nobody any more: the journal tells. */

@@ -1,6 +1,8 @@
-import { dirname, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { TrackError, UsageError } from "../errors.ts";
+import { projectFileName } from "../settings/find-config-files.ts";
 import { type ConfigEntry, readConfigFile } from "../settings/read-config-file.ts";
+import { originOf } from "../settings/server-access.ts";
 import { resolveTrackingUri } from "../settings/tracking-uri.ts";
 import type { ConfigOptions } from "../settings/with-config.ts";
 import { createMasker } from "../wire/redact.ts";
@@ -19,14 +21,18 @@ export interface LoadedConfig {
   readonly options: ConfigOptions;
   /** By the field of the option; of tags and params only the last file that names them. */
   readonly settings: ReadonlyMap<string, ConfigSetting>;
+  /** Origins of tracking servers that the user's own file names: what the user's credentials are for. */
+  readonly trustedServers: readonly string[];
 }
+
+const trustedServers = "trusted-servers";
 
 /**
  * Reads config files, each over those before it. `runOptions`: the options of `track run`, each of which is a setting of the
- * same name. A mistake in a file is a `UsageError` that names file, line and key; a disk that does not answer another error.
+ * same name; the user's own file may name `trusted-servers` as well. A mistake in a file is a `UsageError` that names file, line and key; a disk that does not answer another error.
  */
 export async function loadConfig(paths: readonly string[], runOptions: readonly OptionSpec[]): Promise<LoadedConfig> {
-  let loaded: LoadedConfig = { options: {}, settings: new Map() };
+  let loaded: LoadedConfig = { options: {}, settings: new Map(), trustedServers: [] };
   for (const path of paths) loaded = withFile(loaded, path, await readConfigFile(path), runOptions);
   return loaded;
 }
@@ -40,8 +46,14 @@ function withFile(
   const options: Record<string, unknown> = { ...loaded.options };
   const settings = new Map(loaded.settings);
   const seen = new Set<string>();
+  const trusted: string[] = [];
+  const isUsers = basename(path) !== projectFileName;
   for (const entry of entries) {
     const source = `${path}:${entry.line}`;
+    if (entry.key === trustedServers) {
+      trusted.push(...readServers(entry, { source, isUsers }));
+      continue;
+    }
     const spec = findOption(entry.key, runOptions, source);
     // A second `param` of the user's file adds to the project's, every other option replaces it.
     const previous = isPairs(spec) || seen.has(spec.field) ? options[spec.field] : undefined;
@@ -49,13 +61,34 @@ function withFile(
     settings.set(spec.field, { key: entry.key, value: entry.value, source });
     seen.add(spec.field);
   }
+  const own = isUsers ? originOf(String(options["trackingUri"])) : undefined;
+  if (own !== undefined) trusted.push(own);
   // A name in the project's file is not to meet an id in the user's.
   if (seen.has("experimentName") !== seen.has("experimentId")) {
     const other = seen.has("experimentName") ? "experimentId" : "experimentName";
     delete options[other];
     settings.delete(other);
   }
-  return { options, settings };
+  return { options, settings, trustedServers: [...loaded.trustedServers, ...trusted] };
+}
+
+/** A file that comes with a folder cannot say whom to trust. */
+function readServers(
+  { key, value }: ConfigEntry,
+  { source, isUsers }: { readonly source: string; readonly isUsers: boolean },
+): readonly string[] {
+  if (!isUsers) {
+    throw new UsageError(`${source}: ${key}: only your own config file can say that`, {
+      hint: "~/.config/track/config.toml",
+    });
+  }
+  return (Array.isArray(value) ? value : [value]).map((one: unknown) => {
+    const origin = typeof one === "string" ? originOf(one) : undefined;
+    if (origin !== undefined) return origin;
+    throw new UsageError(`${source}: ${key}: not the URI of a tracking server`, {
+      hint: `write ${key} = ["https://tracking.example.org"]`,
+    });
+  });
 }
 
 /** The name of an option in a config file: its long flag, without the `no-` of one that turns something off. */

@@ -14,7 +14,8 @@ const budgetMs = 3000;
  * Finishes the runs whose `track` was killed on this host, before a store is looked at. Where that cannot be done (a store
  * that is away, a folder that is not ours) it is left to a later command without a word.
  */
-export async function repairDeadRuns(context: Context, trackingUri: string): Promise<void> {
+export async function repairDeadRuns(context: Context, uriOption: string | undefined): Promise<void> {
+  const trackingUri = context.trackingUri(uriOption);
   const roots = journalRoots(journalPlaces(trackingUri, context.env));
   const here = readPlace();
   if (findDeadJournals(roots, here).length === 0) return;
@@ -23,7 +24,7 @@ export async function repairDeadRuns(context: Context, trackingUri: string): Pro
   try {
     await repairJournals({
       roots,
-      env: withTypedUri(context.env, trackingUri),
+      env: withTypedUri(context.env, context.serverTrust(uriOption).typedUri),
       here,
       budgetMs,
       // A server that is away must not hold up a look into a database.

@@ -4,6 +4,8 @@ export interface ServerAccess {
   readonly url: string;
   /** Value of the Authorization header; only for the origin of `url`. */
   readonly authorization?: string;
+  /** The user has credentials, which this server does not get: only a folder's config file names it. */
+  readonly isWithheld?: boolean;
   /** MLFLOW_WORKSPACE: sent as X-MLFLOW-WORKSPACE. */
   readonly workspace?: string;
   readonly tls: TlsSettings;

@@ -104,8 +104,8 @@ export class RecordingStore {
 
   #accessOption(change = (access: ServerAccess) => access): { readonly access?: ServerAccess } {
     if (!this.isServer) return {};
-    const { workspace: _workspace, ...access } = resolveServerAccess(this.#header.trackingUri, this.#env);
-    const { workspace } = this.#header;
+    const { trackingUri, workspace, isUntrusted = false } = this.#header;
+    const { workspace: _workspace, ...access } = resolveServerAccess(trackingUri, this.#env, { isUntrusted });
     const once = {
       ...access,
       retry: { ...access.retry, maxRetries: 0 },

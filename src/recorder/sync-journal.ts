@@ -103,9 +103,11 @@ export async function retargetJournal(
       ...(access !== undefined && { access }),
     });
     const ids = await experimentIds(store, header);
-    const { workspace: _workspace, ...kept } = JSON.parse(
-      readFileSync(join(folder, journalFiles.header), "utf8"),
-    ) as JournalHeader;
+    const {
+      workspace: _workspace,
+      isUntrusted: _isUntrusted,
+      ...kept
+    } = JSON.parse(readFileSync(join(folder, journalFiles.header), "utf8")) as JournalHeader;
     const workspace = access?.workspace;
     const moved = { ...kept, trackingUri: target, ...(workspace !== undefined && { workspace }), isRetargeted: true };
     for (const name of [journalFiles.cursor, journalFiles.outerRunIds, journalFiles.refused, journalFiles.finished]) {

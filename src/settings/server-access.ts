@@ -6,12 +6,17 @@ import { UsageError } from "../errors.ts";
 import { hasCode } from "../util/error-code.ts";
 import { type Environment, outerEndpoint, variable } from "./tracking-uri.ts";
 
+export interface AccessOptions {
+  /** Nobody but a folder's `track.toml` names the server: it gets no credentials, unless MLFLOW_TRACKING_URI names it by now. */
+  readonly isUntrusted?: boolean;
+}
+
 /**
  * How the server behind an http(s) tracking URI is reached, by MLflow's variables. Credentials of the environment are used only
  * where MLFLOW_TRACKING_URI beside them has the same origin; a user in the URI itself wins, `~/.mlflow/credentials` fills in.
  * Inside another run of the same server that run's endpoint is asked. Throws `UsageError` for a value that cannot be meant.
  */
-export function resolveServerAccess(trackingUri: string, env: Environment): ServerAccess {
+export function resolveServerAccess(trackingUri: string, env: Environment, options: AccessOptions = {}): ServerAccess {
   const outer = outerEndpoint(trackingUri, env);
   if (outer !== undefined) {
     return { ...plainAccess(outer), authorization: `Bearer ${variable(env, "MLFLOW_TRACKING_TOKEN")}` };
@@ -21,13 +26,15 @@ export function resolveServerAccess(trackingUri: string, env: Environment): Serv
   const isBeside = own !== undefined && originOf(own) === url.origin;
   const credentials = isBeside ? env : {};
   const inUri = fromUrl(url) ?? (isBeside ? fromUrl(new URL(own)) : undefined);
-  const authorization = inUri ?? fromVariables(credentials, env);
+  const isWithheld = options.isUntrusted === true && !isBeside;
+  const authorization = inUri ?? (isWithheld ? undefined : fromVariables(credentials, env));
   const plain = plainAccess(`${url.origin}${url.pathname}`);
   const workspace = variable(env, "MLFLOW_WORKSPACE");
   return {
     ...plain,
     ...(authorization !== undefined && { authorization }),
     ...(workspace !== undefined && { workspace }),
+    ...(isWithheld && hasCredentials(env) && { isWithheld }),
     tls: tlsSettings(env, isBeside),
     proxies: proxySettings(env),
     retry: retrySettings(env, plain.retry),
@@ -58,7 +65,7 @@ export function withTypedUri<Value extends string | undefined>(
 const credentialNames = new Set(["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"]);
 
 /** Scheme, host and port of an http(s) URI; `undefined` for any other. */
-function originOf(uri: string): string | undefined {
+export function originOf(uri: string): string | undefined {
   const url = URL.parse(uri);
   return url?.protocol === "http:" || url?.protocol === "https:" ? url.origin : undefined;
 }
@@ -82,6 +89,9 @@ function fromVariables(credentials: Environment, env: Environment): string | und
   const token = variable(credentials, "MLFLOW_TRACKING_TOKEN");
   return token === undefined ? undefined : `Bearer ${token}`;
 }
+
+const hasCredentials = (env: Environment): boolean =>
+  fromVariables(env, env) !== undefined || variable(env, "MLFLOW_TRACKING_CLIENT_CERT_PATH") !== undefined;
 
 const basic = (user: string, password: string): string =>
   `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;

@@ -32,6 +32,8 @@ export interface JournalHeader {
   readonly version: 1;
   /** Without userinfo or secrets; absolute. */
   readonly trackingUri: string;
+  /** Only a folder's config file names the server: the user's credentials are not sent to it. */
+  readonly isUntrusted?: boolean;
   /** MLFLOW_WORKSPACE of the tracking server. */
   readonly workspace?: string;
   /** A tracking server gives the run another id: `run-ids.json`. */

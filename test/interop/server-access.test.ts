@@ -1,10 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { metricsOf, tagsOf, TrackRig } from "../e2e/rig.ts";
+import { metricsOf, processesIn, tagsOf, TrackRig, waitFor } from "../e2e/rig.ts";
 import { resolveServerAccess } from "../../src/settings/server-access.ts";
 import { openRestStore } from "../../src/store/rest/rest-store.ts";
 import { refused } from "../store/tracking-store-contract.ts";
+import { FaultProxy } from "./fault-proxy.ts";
 import { ForwardProxy } from "./forward-proxy.ts";
 import { makeFolder, removeFolder } from "./interop-folder.ts";
 import { MlflowServer } from "./mlflow-server.ts";
@@ -86,6 +87,74 @@ describe.skipIf(extras === undefined)("a tracking server that asks who is there"
     const { code, stdout } = await rig.track(["ls", "--tracking-uri", server.url]);
     expect(code).toBe(0);
     expect(stdout).toContain("FINISHED");
+  });
+
+  describe("that only a folder's track.toml names", () => {
+    const ini = `[mlflow]\nmlflow_tracking_username = admin\nmlflow_tracking_password = ${password}\n`;
+    const withheld = /your credentials are not sent to [^\n]*, which only [^\n]*track\.toml:1 names: trusted-servers/u;
+
+    const cloned = (url = server.url) => {
+      const rig = rigFor();
+      const home = rig.env["HOME"] ?? "";
+      mkdirSync(join(home, ".mlflow"));
+      mkdirSync(join(home, ".config/track"), { recursive: true });
+      writeFileSync(join(home, ".mlflow/credentials"), ini);
+      writeFileSync(join(rig.cwd, "track.toml"), `tracking-uri = "${url}"\n`);
+      const sayOfUser = (text: string) => writeFileSync(join(home, ".config/track/config.toml"), text);
+      return { rig, sayOfUser };
+    };
+
+    test("gets no credentials, neither the file's nor the environment's, until the user names it", async () => {
+      const { rig, sayOfUser } = cloned();
+      for (const env of [{}, admin]) {
+        const looked = await rig.track(["ls"], { env });
+        expect(looked).toMatchObject({ code: 1, stderr: expect.stringMatching(withheld) });
+        expect(looked.stderr).toContain("401");
+        expect(looked.stderr.match(/not sent/gu)).toHaveLength(1);
+        expect((await rig.track(["doctor"], { env })).stdout).toMatch(/no\tstore\t.*401/u);
+        const run = await rig.track(["run", "--", "echo", "no"], { env });
+        expect(run).toMatchObject({ code: 125, stdout: "", stderr: expect.stringMatching(withheld) });
+      }
+      for (const [text, env] of [
+        [`trusted-servers = ["${server.url}/"]\n`, {}],
+        [`tracking-uri = "${server.url}"\n`, {}],
+        ["", { MLFLOW_TRACKING_URI: server.url }],
+      ] as const) {
+        sayOfUser(text);
+        const { code, stderr } = await rig.track(["ls"], { env });
+        expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      }
+      expect(await rig.track(["ls", "--tracking-uri", server.url])).toMatchObject({ code: 0, stderr: "" });
+      sayOfUser(`tracking-uri = "${server.url}"\n`);
+      const named = await rig.track(["run", "--", "true"], { env: { ...admin, HOME: join(rig.root, "home") } });
+      expect(named).toMatchObject({ code: 0, stderr: expect.stringContaining("FINISHED") });
+    });
+
+    test("a folder cannot trust for the user, and --direct would give what track withholds", async () => {
+      const { rig } = cloned();
+      const direct = await rig.track(["run", "--direct", "--", "echo", "no"]);
+      expect(direct).toMatchObject({ code: 125, stdout: "", stderr: expect.stringMatching(withheld) });
+      expect(direct.stderr).toContain("hint: name the server yourself");
+      writeFileSync(join(rig.cwd, "track.toml"), `trusted-servers = ["${server.url}"]\n`);
+      const cheeky = await rig.track(["ls"]);
+      expect(cheeky).toMatchObject({ code: 2, stderr: expect.stringContaining("only your own config file") });
+    });
+
+    test("gets none by a later command either", async () => {
+      await using proxy = await FaultProxy.start(server.url);
+      const { rig } = cloned(proxy.url);
+      await proxy.always({ kind: "refuse" });
+      const run = await rig.track(["run", "--sync-timeout", "100ms", "--", "echo", "hi"]);
+      expect(run).toMatchObject({ code: 0, stdout: "hi\n" });
+      await waitFor(() => processesIn(rig.root).length === 0, { timeoutMs: 20_000 });
+      await proxy.always();
+      const elsewhere = { cwd: rig.root };
+      const refused = await rig.track(["sync"], elsewhere);
+      expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("401") });
+      const sent = await rig.track(["sync"], { ...elsewhere, env: { MLFLOW_TRACKING_URI: proxy.url } });
+      expect(sent).toMatchObject({ code: 0, stderr: "" });
+      expect(rig.journalNames()).toEqual([]);
+    });
   });
 });
 

@@ -68,6 +68,18 @@ test("credentials of the environment go only to the origin that is set beside th
   }
 });
 
+test("a server that only a folder names gets no credentials, unless MLFLOW_TRACKING_URI names it as well", () => {
+  const env = { HOME: homeWith(ini), MLFLOW_TRACKING_TOKEN: "t", MLFLOW_TRACKING_CLIENT_CERT_PATH: "/client.pem" };
+  const untrusted = resolveServerAccess(uri, env, { isUntrusted: true });
+  expect(untrusted).toMatchObject({ isWithheld: true, tls: { isInsecure: false } });
+  expect(untrusted.authorization).toBeUndefined();
+  expect(untrusted.tls.clientCertificatePath).toBeUndefined();
+  const named = resolveServerAccess(uri, { ...env, MLFLOW_TRACKING_URI: uri }, { isUntrusted: true });
+  expect(named.authorization).toBe(basic("ann", "p=w"));
+  expect(named.isWithheld).toBeUndefined();
+  expect(resolveServerAccess(uri, nowhere, { isUntrusted: true }).isWithheld).toBeUndefined();
+});
+
 test("a URI that is typed takes the credentials where none is set beside them", () => {
   const token = { ...nowhere, MLFLOW_TRACKING_TOKEN: "t" };
   const typed = (env: Record<string, string>, url: string) => resolveServerAccess(url, withTypedUri(env, url));

@@ -39,10 +39,11 @@ export async function doctor(context: Context, options: DoctorOptions): Promise<
 
 async function check(context: Context, options: DoctorOptions): Promise<readonly Check[]> {
   const { env } = context;
-  const trackingUri = context.trackingUri(options.trackingUri);
+  const { trackingUri: uriOption } = options;
+  const trackingUri = context.trackingUri(uriOption);
   const roots = journalRoots(journalPlaces(trackingUri, env));
   const bases = [variable(env, "XDG_RUNTIME_DIR"), variable(env, "TMPDIR"), tmpdir(), "/tmp"];
-  const opened = await checkStore(context, trackingUri);
+  const opened = await checkStore(context, options.trackingUri);
   await using store = opened.store;
   const staleMs = options.olderThanMs ?? staleAfterMs;
   return [
@@ -52,7 +53,7 @@ async function check(context: Context, options: DoctorOptions): Promise<readonly
     ...checkJournals(roots),
     ...(store === undefined
       ? []
-      : [checkStaleRuns(await findStaleRuns(context, store, { trackingUri, staleMs, endsLost: true }), context.now())]),
+      : [checkStaleRuns(await findStaleRuns(context, store, { uriOption, staleMs, endsLost: true }), context.now())]),
     ...(await checkLeftovers(
       roots,
       bases.filter((base) => base !== undefined),
@@ -70,10 +71,10 @@ function writeCheck({ io }: Context, { name, ok, message, hint }: Check): void {
 
 /** Asks once for all of them. 1 where the answer is no. */
 async function endStaleRuns(context: Context, options: DoctorOptions): Promise<number> {
-  const trackingUri = context.trackingUri(options.trackingUri);
-  await using store = await openExisting(context, "write", options.trackingUri);
+  const { trackingUri: uriOption } = options;
+  await using store = await openExisting(context, "write", uriOption);
   const staleMs = options.olderThanMs ?? staleAfterMs;
-  const { stale } = await findStaleRuns(context, store, { trackingUri, staleMs });
+  const { stale } = await findStaleRuns(context, store, { uriOption, staleMs });
   const ended: Run[] = [];
   for (const run of stale) context.io.say(describeStale(run, context.now()));
   if (stale.length === 0) context.io.say("no stale runs");

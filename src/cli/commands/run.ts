@@ -20,6 +20,7 @@ import { runLiveness } from "../../wire/run-processes.ts";
 import { becomeCommand } from "../../wrapper/become-command.ts";
 import { type LaunchNotes, readLaunchNotes } from "../../wrapper/launch-notes.ts";
 import type { Context } from "../context.ts";
+import { decideDirect } from "../launch/direct.ts";
 import { journalPlaces } from "../launch/journal-places.ts";
 import type { LaunchRequest, LaunchServer } from "../launch/launch-request.ts";
 import { launchRun } from "../launch/launch-run.ts";
@@ -81,9 +82,7 @@ export async function planLaunch(context: Context, request: RunRequest, notes: L
   const { settings } = sources;
   checkNames(settings);
   const begunAt = monotonicMs();
-  // Not by a config file: one that came with a folder must not choose where credentials go.
-  const server = await openServer(typed.trackingUri, settings.trackingUri, notes.environment);
-  if (!settings.quiet) for (const text of server?.access.unsupported ?? []) context.io.say(text);
+  const server = await openServer(context, { typed, settings, command }, notes.environment);
   const isParentGiven = options.parentRunId !== undefined;
   const asked = {
     settings,
@@ -155,14 +154,28 @@ async function askedSources(
 
 /** How a tracking server is reached, and the recorder's environment for it; `undefined` for any other store. */
 async function openServer(
-  typedUri: string | undefined,
-  trackingUri: string,
+  context: Context,
+  start: { readonly typed: RunOptions; readonly settings: RunSettings; readonly command: readonly string[] },
   env: Readonly<Record<string, string>>,
 ): Promise<Omit<LaunchServer, "runIdWaitMs"> | undefined> {
-  if (!isServerUri(trackingUri)) return undefined;
+  const { typed, settings, command } = start;
+  if (!isServerUri(settings.trackingUri)) return undefined;
   const { resolveServerAccess, withTypedUri } = await import("../../settings/server-access.ts");
-  const recorderEnv = withTypedUri(env, typedUri);
-  return { access: resolveServerAccess(trackingUri, recorderEnv), recorderEnv };
+  const { accessRemarks } = await import("../server-access.ts");
+  const trust = context.serverTrust(typed.trackingUri);
+  const isUntrusted = trust.untrustedSource !== undefined;
+  const recorderEnv = withTypedUri(env, trust.typedUri);
+  const access = resolveServerAccess(settings.trackingUri, recorderEnv, { isUntrusted });
+  const remarks = accessRemarks(access, trust);
+  if (access.isWithheld === true && decideDirect(settings, command).isDirect) {
+    // MLflow in the command would send what we do not.
+    throw new UsageError(remarks.at(-1) ?? "", {
+      exitCode: 125,
+      hint: "name the server yourself: MLFLOW_TRACKING_URI",
+    });
+  }
+  if (!settings.quiet) for (const text of remarks) context.io.say(text);
+  return { access, recorderEnv, isUntrusted };
 }
 
 async function withFiles(context: Context, typed: RunOptions, env: Environment): Promise<RunOptions> {

@@ -59,7 +59,7 @@ async function waitForAll(
     const leftMs = (options.timeoutMs ?? Infinity) - waitedMs;
     if (open.length === 0 || leftMs <= 0) return runs;
     await sleep(Math.min(pollMs(waitedMs), leftMs));
-    await repairDeadRuns(context, context.trackingUri(options.trackingUri));
+    await repairDeadRuns(context, options.trackingUri);
     runs = await Promise.all(runs.map(async (run) => (open.includes(run) ? await store.getRun(run.info.runId) : run)));
   }
 }

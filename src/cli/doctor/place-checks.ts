@@ -19,12 +19,12 @@ const littleBytes = 1_000_000_000;
 /** Whether the store can be read; the store itself where there is one, for the checks of what is in it. */
 export async function checkStore(
   context: Context,
-  trackingUri: string,
+  uriOption: string | undefined,
 ): Promise<{ readonly check: Check; readonly store?: TrackingStore }> {
-  const shown = withoutUserinfo(trackingUri);
+  const shown = withoutUserinfo(context.trackingUri(uriOption));
   let store: TrackingStore | undefined;
   try {
-    store = await context.openStore("read", trackingUri);
+    store = await context.openStore("read", uriOption);
     // A server is only asked now.
     await store.searchExperiments({ maxResults: 1 });
     return { check: well("store", shown), store };

@@ -24,16 +24,17 @@ export interface StaleRuns {
 export async function findStaleRuns(
   context: Context,
   store: TrackingStore,
-  options: { readonly trackingUri: string; readonly staleMs: number; readonly endsLost?: boolean },
+  options: { readonly uriOption: string | undefined; readonly staleMs: number; readonly endsLost?: boolean },
 ): Promise<StaleRuns> {
   const stale: Run[] = [];
   const unknown: Run[] = [];
   const here = readPlace();
   const running = await findRunning(store);
-  const runs = options.endsLost === true ? await endLostRuns(context, running, options.trackingUri) : running;
+  const runs = options.endsLost === true ? await endLostRuns(context, running, options.uriOption) : running;
+  const trackingUri = context.trackingUri(options.uriOption);
   for (const run of runs) {
     if (run.info.status !== "RUNNING") continue;
-    if (isAliveHere(context, run, options.trackingUri)) continue;
+    if (isAliveHere(context, run, trackingUri)) continue;
     const heartbeat = readHeartbeat(run);
     if (runLiveness(run, here) === "dead") stale.push(run);
     else if (heartbeat === undefined) unknown.push(run);

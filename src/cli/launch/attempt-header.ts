@@ -33,7 +33,7 @@ export interface AttemptRequest {
   readonly isDirect: boolean;
   readonly socketPath?: string;
   readonly tensorboard?: TensorboardSettings;
-  readonly server?: { readonly access: ServerAccess };
+  readonly server?: { readonly access: ServerAccess; readonly isUntrusted: boolean };
   readonly cluster?: Cluster;
 }
 
@@ -52,7 +52,7 @@ export function attemptHeader(request: AttemptRequest): JournalHeader {
   return {
     version: 1,
     trackingUri: withoutUserinfo(settings.trackingUri),
-    ...(request.server?.access.workspace !== undefined && { workspace: request.server.access.workspace }),
+    ...serverFields(request),
     runId: run?.info.runId ?? newRunId(),
     attempt: run === undefined ? 1 : nextAttempt(run),
     ...shellKind(request),
@@ -78,6 +78,14 @@ export function attemptHeader(request: AttemptRequest): JournalHeader {
     ...rankFields(request),
     consoleLimitBytes: settings.consoleLimitBytes,
     ...readAlong(request),
+  };
+}
+
+function serverFields({ server }: AttemptRequest): Pick<JournalHeader, "workspace" | "isUntrusted"> {
+  const workspace = server?.access.workspace;
+  return {
+    ...(server?.isUntrusted === true && { isUntrusted: true }),
+    ...(workspace !== undefined && { workspace }),
   };
 }
 

@@ -31,6 +31,8 @@ export interface LaunchRequest {
 
 export interface LaunchServer {
   readonly access: ServerAccess;
+  /** Only a folder's config file names it. */
+  readonly isUntrusted: boolean;
   /** With the credentials beside the URI that they are for. */
   readonly recorderEnv: Readonly<Record<string, string>>;
   /** How long the start may still wait for the server to give the run its id, ms. */
