@@ -28,7 +28,7 @@ export class ConsoleMetrics {
   private constructor(recording: Recording, createRecogniser: CreateRecogniser, now: () => number) {
     this.#recording = recording;
     this.#createRecogniser = createRecogniser;
-    this.#taken = [...recording.scraped];
+    this.#taken = [...recording.earlier.scraped];
     this.#now = now;
     this.#steps = new NextSteps((key) => recording.live.metrics.get(key)?.step);
   }

@@ -30,7 +30,7 @@ export class ProgramSampling {
   }
 
   #createMonitor(runId: string, firstStep: number): SystemMetricsMonitor {
-    const { live, header, nextSystemStep } = this.#recording;
+    const { live, header, earlier } = this.#recording;
     return new SystemMetricsMonitor({
       sink: (record) => {
         if (record.type === "batch") live.log({ ...record, runId });
@@ -42,7 +42,7 @@ export class ProgramSampling {
       intervalSeconds: header.sampling.intervalSeconds,
       nodeId: header.sampling.nodeId,
       // A recorder that died has taken samples of its own.
-      firstStep: Math.max(firstStep, nextSystemStep),
+      firstStep: Math.max(firstStep, earlier.nextSystemStep),
       env: this.#env,
       onNotice: (text) => this.#recording.notice(`system metrics: ${text}`, text),
       now: Date.now,

@@ -137,7 +137,7 @@ export class Recorder {
       folder,
       onShell: (shell) => {
         const session = this.#opened;
-        session?.commandStarted(shell, { kind: "none" }, session.recording.childRunId);
+        session?.commandStarted(shell, { kind: "none" }, session.recording.ids.childRunId);
       },
       onEnd: (end) => this.#endOnce(() => this.#end(end)),
       now: Date.now,
@@ -146,7 +146,7 @@ export class Recorder {
 
   /** From here on the shell decides how long this process lives. */
   #detach(session: RunSession, runId: string): void {
-    session.recording.childRunId = runId;
+    session.recording.ids.childRunId = runId;
     this.#isDetached = true;
     this.#shell?.begin(runId);
     this.#options.tell({ type: "detached" });
@@ -255,7 +255,7 @@ export class Recorder {
 
   #leftovers(session: RunSession): readonly ProcessIdentity[] {
     return findRunProcesses(
-      session.recording.childRunId,
+      session.recording.ids.childRunId,
       new Set([process.pid, session.recording.header.wrapper.pid, ...(this.#shell?.askerPids ?? [])]),
     );
   }

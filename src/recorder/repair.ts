@@ -94,10 +94,10 @@ export async function reopenJournal(
   // Files that the command wrote itself lie on its own host; here there may be others of that name.
   const isOutputHere = options.isElsewhere !== true || command?.console?.kind === "spool";
   if (command?.console !== undefined && isOutputHere) session.useConsole(command.console);
-  if (command?.runId !== undefined) recording.childRunId = command.runId;
+  if (command?.runId !== undefined) recording.ids.childRunId = command.runId;
   const outcome = readJson(join(folder, journalFiles.outcome)) as AttemptEnd | undefined;
   const end = outcome ?? { missing: "lost" as const, isScriptStatusKept: header.survive };
-  if (recording.isEnded) await session.takeIn();
+  if (recording.earlier.isEnded) await session.takeIn();
   else await session.end(end);
   session.endOpenRuns(end);
   return session;

@@ -59,7 +59,7 @@ export class RunSession {
     if (recording === undefined) return undefined;
     await recording.view.seed();
     // What a dead recorder had not read any more was said before it fell silent.
-    const { lastSaidAt } = recording;
+    const { lastSaidAt } = recording.earlier;
     const now = options.isRepair === true ? () => lastSaidAt : options.now;
     return new RunSession(recording, options, await openReadAlong(recording, now));
   }
@@ -68,7 +68,7 @@ export class RunSession {
     this.recording = recording;
     this.#options = options;
     this.#readAlong = readAlong;
-    this.#logOffset = recording.logOffset;
+    this.#logOffset = recording.earlier.logOffset;
     this.#handler = this.#createHandler();
     this.#socket = new LogSocketServer(this.#handler);
     this.#appendFile = this.#createAppendFile();
@@ -116,7 +116,7 @@ export class RunSession {
   /** `runId`: the id that the command was given. */
   commandStarted(command: ProcessIdentity, console: ConsoleSource, runId: string): void {
     this.#command = command;
-    this.recording.childRunId = runId;
+    this.recording.ids.childRunId = runId;
     this.#noteOfflineId(runId);
     this.#consoleSource = console;
     this.#console.follow(console);
@@ -239,7 +239,7 @@ export class RunSession {
     const metrics = known.filter(({ key, value }) => !key.startsWith("system/") && Number.isFinite(value));
     const peak = this.#monitor?.peakMemoryMegabytes;
     return {
-      runId: recording.storeRunId,
+      runId: recording.ids.storeRunId,
       status,
       runName: run?.info.runName ?? recording.header.runName ?? "",
       ...(experimentName !== undefined && { experimentName }),
@@ -274,7 +274,7 @@ export class RunSession {
 
   #endTimeOf(end: AttemptEnd): number {
     const endTime =
-      "endTime" in end ? end.endTime : end.missing === "lost" ? this.recording.lastSaidAt : this.#options.now();
+      "endTime" in end ? end.endTime : end.missing === "lost" ? this.recording.earlier.lastSaidAt : this.#options.now();
     // A clock that was set back must not end a run before it began.
     return Math.max(endTime, this.recording.header.startTime);
   }
@@ -371,7 +371,7 @@ export class RunSession {
       ownPids: [process.pid],
       intervalSeconds: sampling.intervalSeconds,
       nodeId: sampling.nodeId,
-      firstStep: Math.max(this.recording.nextSystemStep, nextSystemStep(this.recording)),
+      firstStep: Math.max(this.recording.earlier.nextSystemStep, nextSystemStep(this.recording)),
       env: this.#options.env,
       onNotice: (text) => this.recording.notice(`system metrics: ${text}`, text),
       now: this.#options.now,

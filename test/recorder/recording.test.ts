@@ -80,7 +80,7 @@ test("a session that ends without a drain leaves all to the next, which goes on 
   expect([existsSync(folder), existsSync(join(root, "mlflow.db"))]).toEqual([true, false]);
 
   const second = await open();
-  expect([second.logOffset, second.nextSystemStep, second.isEnded]).toEqual([42, 7, false]);
+  expect(second.earlier).toMatchObject({ logOffset: 42, nextSystemStep: 7, isEnded: false });
   expect(Object.fromEntries(second.live.params)).toEqual({ cli: "1", lr: "0.1" });
   second.start();
   await second.close();

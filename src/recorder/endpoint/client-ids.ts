@@ -20,18 +20,18 @@ export class ClientIds {
 
   /** Of an id that the command has said, whichever of the three it is. */
   toJournal(id: string): string {
-    const { childRunId, header } = this.#recording;
-    return id === childRunId ? header.runId : this.#recording.fromStoreId(id);
+    const { ids, header } = this.#recording;
+    return id === ids.childRunId ? header.runId : ids.fromStore(id);
   }
 
   /** The id that the command's processes know. */
   toClient(journalId: string): string {
-    const { childRunId, header } = this.#recording;
-    return journalId === header.runId ? childRunId : journalId;
+    const { ids, header } = this.#recording;
+    return journalId === header.runId ? ids.childRunId : journalId;
   }
 
   toStore(id: string): string {
-    return this.#recording.toStoreId(this.toJournal(id));
+    return this.#recording.ids.toStore(this.toJournal(id));
   }
 
   /** Text of a client's, such as a filter or a message, as the store is to be asked. */
@@ -42,9 +42,9 @@ export class ClientIds {
   /** Text of the store's as the client is to see it. */
   textToClient(text: string): string {
     return text
-      .replaceAll(storedIds, (id) => this.toClient(this.#recording.fromStoreId(id)))
+      .replaceAll(storedIds, (id) => this.toClient(this.#recording.ids.fromStore(id)))
       .replaceAll(storedExperimentIds, (field, id: string) => {
-        const known = this.#recording.fromStoreId(id);
+        const known = this.#recording.ids.fromStore(id);
         return known === id ? field : `"experiment_id":"${known}"`;
       });
   }

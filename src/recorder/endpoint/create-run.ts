@@ -19,7 +19,7 @@ export async function createRun(state: EndpointState, said: CreateRunRequest): P
   const request = withOwnTags(said, own);
   const key = requestKey(request);
   // Its answer was lost when an earlier recorder died, and the client asks once more.
-  const answered = recording.takeEarlierRequest(key);
+  const answered = recording.earlier.takeRequest(key);
   if (answered !== undefined) return answered === own.id ? own.run() : (await state.find(answered)).run;
   if (recording.header.kind === "program") return await createProgramRun(state, request, key);
   const isInner = hasTag(request, trackTags.createId);
@@ -33,7 +33,7 @@ export async function createRun(state: EndpointState, said: CreateRunRequest): P
       return own.run(request.experimentId);
     }
   }
-  const parent = isInner || isChild ? [] : [{ key: mlflowTags.parentRunId, value: recording.childRunId }];
+  const parent = isInner || isChild ? [] : [{ key: mlflowTags.parentRunId, value: recording.ids.childRunId }];
   return await createOther(state, { ...request, tags: [...request.tags, ...parent] }, key);
 }
 

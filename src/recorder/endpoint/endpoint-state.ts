@@ -72,7 +72,7 @@ export class EndpointState {
   async find(runId: string): Promise<KnownRun> {
     const known = this.runs.get(runId);
     if (known === undefined) {
-      const stored = await this.access.read((store) => store.getRun(this.recording.toStoreId(runId)));
+      const stored = await this.access.read((store) => store.getRun(this.recording.ids.toStore(runId)));
       return this.runs.get(runId) ?? this.runs.add(KnownRun.read({ ...stored, info: { ...stored.info, runId } }));
     }
     if (known.info.artifactUri === "") {
@@ -90,7 +90,7 @@ export class EndpointState {
     if (id === this.own.id) return (await this.own.info()).artifactUri;
     if (!(await this.own.hasOpenPlace())) return spooledUri(id);
     const deadline = monotonicMs() + placeWaitMs;
-    while (!this.recording.isOnServer(id) && !this.recording.isStoreAway && monotonicMs() < deadline)
+    while (!this.recording.ids.isOnServer(id) && !this.recording.isStoreAway && monotonicMs() < deadline)
       await sleep(pollMs);
     return (await this.storedPlace(id, id.startsWith("m-"))) ?? spooledUri(id);
   }
@@ -98,8 +98,8 @@ export class EndpointState {
   /** `undefined` where the store has it not yet, or cannot be asked. */
   async storedPlace(id: string, isModel: boolean): Promise<string | undefined> {
     const known = this.#places.get(id);
-    if (known !== undefined || !this.recording.isOnServer(id)) return known;
-    const storeId = this.recording.toStoreId(id);
+    if (known !== undefined || !this.recording.ids.isOnServer(id)) return known;
+    const storeId = this.recording.ids.toStore(id);
     const place = await this.access.readSoon(
       async (store) =>
         isModel

@@ -62,9 +62,9 @@ export class Experiments {
   /** While the store is locked, as it was seen last. */
   async get(experimentId: string): Promise<Experiment> {
     const known = this.#seen.get(experimentId) ?? this.#ownUnseen(experimentId);
-    const ask = () => this.#access.read((store) => store.getExperiment(this.#recording.toStoreId(experimentId)));
+    const ask = () => this.#access.read((store) => store.getExperiment(this.#recording.ids.toStore(experimentId)));
     const { isServer, isStoreAway } = this.#recording;
-    const isUnasked = this.#isMinted(experimentId) && !this.#recording.isOnServer(experimentId);
+    const isUnasked = this.#isMinted(experimentId) && !this.#recording.ids.isOnServer(experimentId);
     if (known !== undefined && isServer && (isStoreAway || isUnasked)) return known;
     return this.#noteStored(known === undefined ? await ask() : await soonerOf(ask(), known));
   }
@@ -139,7 +139,7 @@ export class Experiments {
   }
 
   #noteStored(stored: Experiment): Experiment {
-    const experiment = { ...stored, experimentId: this.#recording.fromStoreId(stored.experimentId) };
+    const experiment = { ...stored, experimentId: this.#recording.ids.fromStore(stored.experimentId) };
     this.#seen.set(experiment.experimentId, experiment);
     return experiment;
   }

@@ -30,7 +30,7 @@ export async function createLoggedModel(state: EndpointState, request: CreateLog
 export async function withModel(state: EndpointState, modelId: string): Promise<LoggedModel> {
   const { models, access, recording } = state;
   const known = models.get(modelId);
-  if (known === undefined) return await access.read((store) => store.getLoggedModel(recording.toStoreId(modelId)));
+  if (known === undefined) return await access.read((store) => store.getLoggedModel(recording.ids.toStore(modelId)));
   if (known.artifactLocation !== "") return known;
   const location = recording.isServer ? await state.placeOf(modelId) : await placeInStore(state, known);
   return models.withLocation(modelId, location) ?? known;

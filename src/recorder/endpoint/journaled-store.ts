@@ -112,7 +112,7 @@ export class JournaledStore implements TrackingStore, DatasetSearch {
     const known = runs.get(runId);
     if (known?.isOurs === true || (recording.isServer && this.#state.isFamily(runId)))
       return (await this.#state.find(runId)).run;
-    return access.read((store) => store.getRun(recording.toStoreId(runId)));
+    return access.read((store) => store.getRun(recording.ids.toStore(runId)));
   }
 
   findRunIds(prefix: string, limit: number): Promise<readonly string[]> {

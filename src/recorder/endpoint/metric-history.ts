@@ -18,7 +18,7 @@ export async function readHistory(state: EndpointState, request: HistoryRequest)
   const isFamily = recording.isServer && state.isFamily(runId);
   if (isFamily && !(await access.settle())) return { items: fromJournal(state, request) };
   try {
-    return await access.read((store) => store.getMetricHistory(recording.toStoreId(runId), key, page));
+    return await access.read((store) => store.getMetricHistory(recording.ids.toStore(runId), key, page));
   } catch (error) {
     if (isFamily && isTransient(error)) return { items: fromJournal(state, request) };
     throw error;

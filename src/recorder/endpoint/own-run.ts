@@ -236,7 +236,7 @@ export class OwnRun {
   }
 
   get #clientId(): string {
-    return this.#options.recording.childRunId;
+    return this.#options.recording.ids.childRunId;
   }
 
   #likelyExperimentId(): string {
@@ -258,8 +258,8 @@ export class OwnRun {
 
   async #lookUp(): Promise<void> {
     const { recording, access } = this.#options;
-    const { info, inputs, outputs, data } = await access.read((store) => store.getRun(recording.toStoreId(this.id)));
-    this.#place = { experimentId: recording.fromStoreId(info.experimentId), artifactUri: info.artifactUri };
+    const { info, inputs, outputs, data } = await access.read((store) => store.getRun(recording.ids.toStore(this.id)));
+    this.#place = { experimentId: recording.ids.fromStore(info.experimentId), artifactUri: info.artifactUri };
     this.#edges.seed(inputs, outputs);
     if (this.#runName === "") this.#runName = info.runName;
     // A run that is continued keeps what it is called.
