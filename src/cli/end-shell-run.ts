@@ -7,6 +7,7 @@ import type { ShellRunSummary } from "../recorder/shell-life.ts";
 import { hasCode } from "../util/error-code.ts";
 import { within } from "../util/within.ts";
 import { writePrivate } from "../util/write-private.ts";
+import { sleep } from "../util/sleep.ts";
 import { type EndRequest, endRequestJson, type LeftEnd, toAttemptEnd } from "../wire/end-request.ts";
 import { journalFiles, type JournalHeader } from "../wire/journal-header.ts";
 import type { Context } from "./context.ts";
@@ -88,7 +89,7 @@ async function endWithoutSocket(
     ) {
       return { kind: "ended" };
     }
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
+    await sleep(pollMs);
   } while (context.now() < deadline);
   return { kind: "late" };
 }

@@ -1,10 +1,11 @@
 import type { JournalHeader } from "../wire/journal-header.ts";
+import { joinedRank } from "./joined-rank.ts";
 import type { LiveRun } from "./live-run.ts";
 
 /** The first words of an attempt's journal: what creates the run, continues it, or joins that of rank 0. */
 export function beginRun(header: JournalHeader, live: LiveRun): void {
   const { runId, rank, startTime, command, params } = header;
-  if (rank !== undefined && rank.index > 0) {
+  if (rank !== undefined && joinedRank(header) !== undefined) {
     if (!rank.isRunKnown) live.write({ op: "join-run", runId, group: rank.group, startTime, command });
     return;
   }

@@ -1,5 +1,6 @@
 import { connect } from "node:net";
 import { openIpc } from "../util/open-ipc.ts";
+import { sleep } from "../util/sleep.ts";
 
 export interface EarlyStart {
   /** The process that this one was started beside. */
@@ -44,7 +45,7 @@ export async function meetStarter(start: EarlyStart, meanwhile: () => void): Pro
     }
     if (tries === 0) meanwhile();
     const delayMs = performance.now() < eagerMs ? retryMs : lazyRetryMs;
-    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    await sleep(delayMs);
   }
   return false;
 }

@@ -1,16 +1,17 @@
-import { appendFileSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, rmSync } from "node:fs";
 import { Server, Socket } from "node:net";
 import { dirname, join } from "node:path";
-import { hasCode } from "../util/error-code.ts";
-import { isProcessAlive, readPlace } from "../util/proc.ts";
-import type { RecorderMessage, SamplingMessage, WrapperMessage } from "../wire/control-messages.ts";
-import { journalFiles, type JournalHeader, type ProcessIdentity } from "../wire/journal-header.ts";
+import { sleep } from "../util/sleep.ts";
 import { failOnPurpose } from "../util/test-fault.ts";
-import { findDeadJournals } from "./dead-journals.ts";
+import type { RecorderMessage, SamplingMessage, WrapperMessage } from "../wire/control-messages.ts";
 import type { AttemptEnd } from "../wire/final-status.ts";
+import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
+import { readJson } from "./dead-journals.ts";
 import { Endpoint } from "./endpoint/endpoint.ts";
-import { findRunProcesses } from "./run-processes.ts";
+import { untilGone } from "./orphaned-command.ts";
 import { ProgramSampling } from "./program-sampling.ts";
+import { repairBeside, repairBudgetMs } from "./repair-beside.ts";
+import { RunEnding } from "./run-ending.ts";
 import { RunSession } from "./run-session.ts";
 import { ShellLife } from "./shell-life.ts";
 
@@ -23,10 +24,7 @@ export interface RecorderOptions {
 type Hello = WrapperMessage & { readonly type: "hello" };
 
 const aliveMs = 2000;
-const progressMs = 500;
-const leftoverPollMs = 1000;
 const repairAfterMs = 1000;
-const repairBudgetMs = 60_000;
 const claimTries = 40;
 const claimRetryMs = 50;
 
@@ -156,16 +154,16 @@ export class Recorder {
   #serveEndpoint(server: Server | Socket | undefined, token: string): void {
     if (!(server instanceof Server)) return;
     server.on("error", () => {});
-    server.on("connection", (socket) => void this.#session?.then((session) => session.acceptClient(socket)));
+    server.on("connection", (socket) => void this.#session?.then((session) => session.sources.acceptClient(socket)));
     void this.#session?.then((session) => {
       const { recording } = session;
-      session.useEndpoint(new Endpoint({ recording, folder: recording.folder, token, server }));
+      session.sources.useEndpoint(new Endpoint({ recording, folder: recording.folder, token, server }));
     });
   }
 
   #accept(session: RunSession, socket: Socket, to: "socket" | "endpoint"): void {
-    if (to === "endpoint") session.acceptClient(socket);
-    else session.accept(socket);
+    if (to === "endpoint") session.sources.acceptClient(socket);
+    else session.sources.accept(socket);
     this.#options.tell({ type: "accepted" });
   }
 
@@ -195,24 +193,7 @@ export class Recorder {
   async #end(end: AttemptEnd): Promise<void> {
     const session = await this.#sessionOrLeave();
     await this.#sampling?.stop();
-    await session.end(end);
-    if (session.hasOpenRuns && this.#leftovers(session).length === 0) session.endOpenRuns(end);
-    const progress = setInterval(() => {
-      this.#options.tell({ type: "progress", pendingEntries: session.recording.pendingEntries });
-    }, progressMs);
-    const stored = session.recording.flush("store");
-    await this.#untilStoredOrLeft(session, stored);
-    clearInterval(progress);
-    // A process that has outlived the command may have said something while the store was waited for. Once the wrapper has
-    // ended, others may write to the same files.
-    if (session.hasMoreConsole()) {
-      await session.storeConsole();
-      await session.recording.settle(leftoverPollMs);
-    }
-    if (!this.#isWrapperGone) this.#options.tell({ type: "done", summary: await session.summary(end) });
-    this.#shell?.answer(await session.summary(end));
-    await this.#stayForLeftovers(session);
-    session.endOpenRuns(end);
+    await this.#endingOf(session).run(end);
     // A store that does not take this run does not take others' either: they are not waited for.
     const isStoreThere = session.recording.pendingEntries === 0;
     await session.close();
@@ -221,43 +202,16 @@ export class Recorder {
     this.#options.leave(0);
   }
 
+  #endingOf(session: RunSession): RunEnding {
+    const { tell } = this.#options;
+    return new RunEnding({ session, shell: this.#shell, tell, isWrapperGone: () => this.#isWrapperGone });
+  }
+
   /** Runs beside ours whose processes are dead are finished on the way; the command waits for none of it. */
   #repairOthers(): Promise<void> {
     const header = this.#opened?.recording.header;
     this.#repaired ??= repairBeside(this.#hello?.journalFolder ?? "", header, this.#options.env);
     return this.#repaired;
-  }
-
-  /** When the wrapper waits no longer and nothing of the run lives, the rest is left to `track sync`. */
-  async #untilStoredOrLeft(session: RunSession, stored: Promise<void>): Promise<void> {
-    const done = stored.then(
-      () => true,
-      () => true,
-    );
-    while (!(await Promise.race([done, sleep(progressMs).then(() => false)]))) {
-      if (!this.#isWaitedFor && this.#leftovers(session).length === 0) return;
-    }
-  }
-
-  get #isWaitedFor(): boolean {
-    return !this.#isWrapperGone || this.#shell?.isWaitedFor === true;
-  }
-
-  async #stayForLeftovers(session: RunSession): Promise<void> {
-    if (this.#leftovers(session).length === 0) return;
-    session.keepListening();
-    do await sleep(leftoverPollMs);
-    while (this.#leftovers(session).length > 0);
-    await session.takeIn();
-    await session.storeConsole();
-    await session.recording.settle(leftoverPollMs);
-  }
-
-  #leftovers(session: RunSession): readonly ProcessIdentity[] {
-    return findRunProcesses(
-      session.recording.ids.childRunId,
-      new Set([process.pid, session.recording.header.wrapper.pid, ...(this.#shell?.askerPids ?? [])]),
-    );
   }
 
   async #sessionOrLeave(): Promise<RunSession> {
@@ -270,45 +224,6 @@ export class Recorder {
   }
 
   #readFile(name: string): unknown {
-    try {
-      return JSON.parse(readFileSync(join(this.#hello?.journalFolder ?? "", name), "utf8"));
-    } catch (error) {
-      if (hasCode(error, "ENOENT") || error instanceof SyntaxError) return undefined;
-      throw error;
-    }
+    return readJson(join(this.#hello?.journalFolder ?? "", name));
   }
 }
-
-async function repairBeside(
-  journalFolder: string,
-  header: JournalHeader | undefined,
-  env: RecorderOptions["env"],
-): Promise<void> {
-  const roots = [dirname(journalFolder)];
-  const here = readPlace();
-  try {
-    if (findDeadJournals(roots, here).length > 0) {
-      const { repairJournals } = await import("./repair.ts");
-      await repairJournals({ roots, env, here, budgetMs: repairBudgetMs, onNotice: () => {}, now: Date.now });
-    }
-    if (header !== undefined) await (await import("./lost-runs.ts")).endLostRunsBeside(header, env, { here, roots });
-  } catch {
-    // Somebody else's run must not end the recording of ours; the next command tries again and tells what it meets.
-  }
-}
-
-/** The command of a killed wrapper is killed as well, unless it is meant to survive; either way its end is waited for. */
-async function untilGone(command: ProcessIdentity, survive: boolean): Promise<void> {
-  if (!survive) kill(command);
-  while (isProcessAlive(command)) await sleep(survive ? 200 : 10);
-}
-
-function kill(command: ProcessIdentity): void {
-  try {
-    if (isProcessAlive(command)) process.kill(command.pid, "SIGKILL");
-  } catch (error) {
-    if (!hasCode(error, "ESRCH", "EPERM")) throw error;
-  }
-}
-
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -93,11 +93,11 @@ export async function reopenJournal(
   const command = readJson(join(folder, journalFiles.command)) as StartedCommand | undefined;
   // Files that the command wrote itself lie on its own host; here there may be others of that name.
   const isOutputHere = options.isElsewhere !== true || command?.console?.kind === "spool";
-  if (command?.console !== undefined && isOutputHere) session.useConsole(command.console);
+  if (command?.console !== undefined && isOutputHere) session.console.use(command.console);
   if (command?.runId !== undefined) recording.ids.childRunId = command.runId;
   const outcome = readJson(join(folder, journalFiles.outcome)) as AttemptEnd | undefined;
   const end = outcome ?? { missing: "lost" as const, isScriptStatusKept: header.survive };
-  if (recording.earlier.isEnded) await session.takeIn();
+  if (recording.earlier.isEnded) await session.sources.takeIn();
   else await session.end(end);
   session.endOpenRuns(end);
   return session;

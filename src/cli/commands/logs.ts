@@ -7,6 +7,7 @@ import type { Run } from "../../entities/run.ts";
 import { trackTags } from "../../entities/tag-keys.ts";
 import { StoreError, TrackError } from "../../errors.ts";
 import { hasCode } from "../../util/error-code.ts";
+import { sleep } from "../../util/sleep.ts";
 import type { Context } from "../context.ts";
 import { findLiveJournalOf, type LiveJournal } from "../find-live-run.ts";
 import { findRun } from "../find-run.ts";
@@ -174,5 +175,3 @@ class LogFile implements Disposable {
     closeSync(this.#fd);
   }
 }
-
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
