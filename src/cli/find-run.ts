@@ -25,6 +25,19 @@ export async function findRun(store: Store, name: string): Promise<Run> {
   return findByName(store, name);
 }
 
+/** The runs in the order of their names, each once, as `find` finds them. */
+export async function findRuns(
+  names: readonly string[],
+  find: (name: string) => Promise<Run>,
+): Promise<readonly Run[]> {
+  const runs = new Map<string, Run>();
+  for (const name of names) {
+    const run = await find(name);
+    runs.set(run.info.runId, run);
+  }
+  return [...runs.values()];
+}
+
 /** The `count` newest active runs by the start of their latest attempt, the newest first. */
 export async function newestRuns(store: Store, count: number): Promise<readonly Run[]> {
   // A run started again goes up by its tag, all others stand where their start time puts them: the newest of both lists

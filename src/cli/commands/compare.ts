@@ -1,13 +1,12 @@
 import type { Run } from "../../entities/run.ts";
 import { mlflowTags, trackTags } from "../../entities/tag-keys.ts";
 import { UsageError } from "../../errors.ts";
-import type { TrackingStore } from "../../store/tracking-store.ts";
 import { textWidth } from "../../util/text-width.ts";
 import { numberToJson } from "../../wire/rest-json-values.ts";
 import { runToJson } from "../../wire/rest-json.ts";
 import { tagOf } from "../../wire/run-processes.ts";
 import type { Context } from "../context.ts";
-import { findRun } from "../find-run.ts";
+import { findRun, findRuns } from "../find-run.ts";
 import { formatCell } from "../format-cell.ts";
 import { formatNumber } from "../format-number.ts";
 import type { Io } from "../io.ts";
@@ -16,6 +15,7 @@ import { openExisting } from "../open-for-reading.ts";
 import { type Comparison, compareRuns, type RunDifferences } from "../run-differences.ts";
 import { commandOf } from "../run-facts.ts";
 import { type Column, writeTable } from "../table.ts";
+import { printOrWatch } from "../watch-runs.ts";
 import { writeJson } from "../write-json.ts";
 
 export interface CompareOptions extends WatchOptions {
@@ -42,34 +42,19 @@ export async function compare(
   options: CompareOptions,
   names: readonly string[],
 ): Promise<number | void> {
-  if (options.watch !== true) return void (await print(context, options, names));
-  const { watchLive } = await import("../live-view.ts");
-  // `@last` stays the run that it was when the watching began.
-  let runIds = names;
-  return watchLive(context, options, async (live) => {
-    runIds = await print(live, options, runIds);
-  });
+  return printOrWatch(context, options, names, (where, which) => print(where, options, which));
 }
 
 async function print(context: Context, options: CompareOptions, names: readonly string[]): Promise<readonly string[]> {
   await using store = await openExisting(context, "read", options.trackingUri);
-  const runs = await findEach(store, names);
+  const runs = await findRuns(names, (name) => findRun(store, name));
+  if (runs.length < 2) throw new UsageError("compare needs two different runs", { hint: "track compare @last @2" });
   const all = compareRuns(runs, (key) => options.all === true || isInteresting(key));
   const shown = options.all === true ? all : onlyDifferences(all);
   if (options.json === true) writeJson(context.io, toJson(runs, shown));
   else if (context.io.isTerminal) writePage(context.io, runs, shown);
   else writeRows(context.io, runs, shown);
   return runs.map((run) => run.info.runId);
-}
-
-async function findEach(store: TrackingStore, names: readonly string[]): Promise<readonly Run[]> {
-  const runs = new Map<string, Run>();
-  for (const name of names) {
-    const run = await findRun(store, name);
-    runs.set(run.info.runId, run);
-  }
-  if (runs.size > 1) return [...runs.values()];
-  throw new UsageError("compare needs two different runs", { hint: "track compare @last @2" });
 }
 
 /** The user's own tags, too: what someone has marked a run with is what it was about. */

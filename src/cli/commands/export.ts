@@ -2,11 +2,10 @@ import { join, resolve } from "node:path";
 import type { LoggedModel } from "../../entities/logged-model.ts";
 import type { Run } from "../../entities/run.ts";
 import type { Context } from "../context.ts";
-import { findRun } from "../find-run.ts";
 import { openExisting } from "../open-for-reading.ts";
 import { readRun, walkArtifacts } from "../transfer/read-run.ts";
 import { encodeRecord, type TransferRecord } from "../transfer/transfer-record.ts";
-import { findRuns } from "./rm.ts";
+import { findRun, findRuns } from "../find-run.ts";
 
 export interface ExportOptions {
   /** Folder that the artifacts are copied into. */

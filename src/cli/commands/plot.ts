@@ -1,16 +1,16 @@
 import type { Run } from "../../entities/run.ts";
 import { TrackError, UsageError } from "../../errors.ts";
-import type { TrackingStore } from "../../store/tracking-store.ts";
 import { numberToJson } from "../../wire/rest-json-values.ts";
 import { type ChartAxis, layOutChart, mostLines } from "../chart.ts";
 import type { Context } from "../context.ts";
-import { findRun } from "../find-run.ts";
+import { findRun, findRuns } from "../find-run.ts";
 import { formatCell } from "../format-cell.ts";
 import { formatIsoTime } from "../format-time.ts";
 import type { Io } from "../io.ts";
 import type { WatchOptions } from "../live-view.ts";
 import { openExisting } from "../open-for-reading.ts";
 import { readRunSeries, type RunSeries, smooth, toChartLine } from "../run-series.ts";
+import { printOrWatch } from "../watch-runs.ts";
 import { writeJson } from "../write-json.ts";
 
 export interface PlotOptions extends WatchOptions {
@@ -28,18 +28,12 @@ export interface PlotOptions extends WatchOptions {
 
 /** Draws metrics of runs as a chart that fits the terminal; in a pipe a line for each point. `--watch` goes on until it is ended. */
 export async function plot(context: Context, options: PlotOptions, names: readonly string[]): Promise<number | void> {
-  if (options.watch !== true) return void (await draw(context, options, names));
-  const { watchLive } = await import("../live-view.ts");
-  // `@last` stays the run that it was when the watching began.
-  let runIds = names;
-  return watchLive(context, options, async (live) => {
-    runIds = await draw(live, options, runIds);
-  });
+  return printOrWatch(context, options, names, (where, which) => draw(where, options, which));
 }
 
 async function draw(context: Context, options: PlotOptions, names: readonly string[]): Promise<readonly string[]> {
   await using store = await openExisting(context, "read", options.trackingUri);
-  const runs = await findEach(store, names);
+  const runs = await findRuns(names, (name) => findRun(store, name));
   const keys = options.metrics.length > 0 ? options.metrics : onlyMetric(runs);
   checkKeys(context.io, runs, keys);
   const all = (await Promise.all(runs.map((run) => readRunSeries(store, run, keys)))).flat();
@@ -49,15 +43,6 @@ async function draw(context: Context, options: PlotOptions, names: readonly stri
   else if (context.io.isTerminal) writeCharts(context.io, list, options);
   else writeRows(context.io, list);
   return runs.map((run) => run.info.runId);
-}
-
-async function findEach(store: TrackingStore, names: readonly string[]): Promise<readonly Run[]> {
-  const runs = new Map<string, Run>();
-  for (const name of names) {
-    const run = await findRun(store, name);
-    runs.set(run.info.runId, run);
-  }
-  return [...runs.values()];
 }
 
 function onlyMetric(runs: readonly Run[]): readonly string[] {

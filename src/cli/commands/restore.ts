@@ -1,7 +1,7 @@
 import type { Context } from "../context.ts";
-import { findRun } from "../find-run.ts";
+import { findRun, findRuns } from "../find-run.ts";
 import { openExisting } from "../open-for-reading.ts";
-import { type ChangeRunsOptions, findRuns } from "./rm.ts";
+import type { ChangeRunsOptions } from "./rm.ts";
 
 /** Brings softly deleted runs back. Finds all of them first: an unknown one leaves all as they are. */
 export async function restore(context: Context, options: ChangeRunsOptions, names: readonly string[]): Promise<void> {

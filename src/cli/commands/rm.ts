@@ -1,7 +1,7 @@
 import type { Run } from "../../entities/run.ts";
 import { TrackError } from "../../errors.ts";
 import type { Context } from "../context.ts";
-import { findRun } from "../find-run.ts";
+import { findRun, findRuns } from "../find-run.ts";
 import { openExisting } from "../open-for-reading.ts";
 import { isAliveHere } from "../run-liveness.ts";
 
@@ -23,19 +23,6 @@ export async function rm(context: Context, options: ChangeRunsOptions, names: re
     await store.deleteRun(run.info.runId);
     context.io.say(`deleted: ${run.info.runId} (${run.info.runName})`);
   }
-}
-
-/** The runs in the order of their names, each once. */
-export async function findRuns(
-  names: readonly string[],
-  find: (name: string) => Promise<Run>,
-): Promise<readonly Run[]> {
-  const runs = new Map<string, Run>();
-  for (const name of names) {
-    const run = await find(name);
-    runs.set(run.info.runId, run);
-  }
-  return [...runs.values()];
 }
 
 function refuseLive(context: Context, run: Run, trackingUri: string | undefined): void {

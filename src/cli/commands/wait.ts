@@ -7,14 +7,13 @@ import { monotonicMs } from "../../util/monotonic.ts";
 import { runToJson } from "../../wire/rest-json.ts";
 import { readHeartbeat, readRunProcesses } from "../../wire/run-processes.ts";
 import type { Context } from "../context.ts";
-import { findRun } from "../find-run.ts";
 import { formatDuration } from "../format-time.ts";
 import { openExisting } from "../open-for-reading.ts";
 import { repairDeadRuns } from "../repair-dead-runs.ts";
 import { isAliveHere } from "../run-liveness.ts";
 import { writeTable } from "../table.ts";
 import { writeJson } from "../write-json.ts";
-import { findRuns } from "./rm.ts";
+import { findRun, findRuns } from "../find-run.ts";
 
 export interface WaitOptions {
   readonly timeoutMs?: number;

@@ -4,9 +4,10 @@ import type { Metric } from "../../entities/metric.ts";
 import type { Run } from "../../entities/run.ts";
 import { StoreError } from "../../errors.ts";
 import { loggedModelFromJson } from "../../wire/logged-model-json-read.ts";
-import { experimentToJson, type JsonObject, metricToJson, pairToJson, runToJson } from "../../wire/rest-json.ts";
+import { experimentToJson, type JsonObject, metricToJson, runToJson } from "../../wire/rest-json.ts";
+import { loggedModelToJson } from "../../wire/rest-json-models.ts";
 import { experimentFromJson, metricFromJson, runFromJson } from "../../wire/rest-json-read.ts";
-import { isJsonObject, listField, readInteger, readList, readObject, readText } from "../../wire/rest-json-values.ts";
+import { isJsonObject, readInteger, readList, readObject, readText } from "../../wire/rest-json-values.ts";
 
 /**
  * An experiment, which may have no runs, or a run as it goes from one store to another, in this order: `run`, its models, its metrics in pages, its artifacts by name,
@@ -51,7 +52,7 @@ function toJson(record: TransferRecord): JsonObject {
       return { type: "run", version: formatVersion, experiment: experimentToJson(experiment), run: runToJson(run) };
     }
     case "model":
-      return { type: "model", run_id: record.runId, model: modelToJson(record.model) };
+      return { type: "model", run_id: record.runId, model: loggedModelToJson(record.model) };
     case "metrics":
       return { type: "metrics", run_id: record.runId, metrics: record.metrics.map(metricToJson) };
     case "artifact":
@@ -90,30 +91,4 @@ function fromJson(json: JsonObject): TransferRecord | undefined {
     default:
       return undefined;
   }
-}
-
-/** As MLflow's `logged-models/{id}` gives it. */
-function modelToJson(model: LoggedModel): JsonObject {
-  return {
-    info: {
-      model_id: model.modelId,
-      experiment_id: model.experimentId,
-      name: model.name,
-      creation_timestamp_ms: model.creationTimestamp,
-      last_updated_timestamp_ms: model.lastUpdatedTimestamp,
-      artifact_uri: model.artifactLocation,
-      status: model.status,
-      ...(model.modelType !== undefined && { model_type: model.modelType }),
-      ...(model.sourceRunId !== undefined && { source_run_id: model.sourceRunId }),
-      ...(model.statusMessage !== undefined && { status_message: model.statusMessage }),
-      ...listField("tags", model.tags, pairToJson),
-    },
-    data: {
-      ...listField("params", model.params, pairToJson),
-      ...listField("metrics", model.metrics, (metric) => ({
-        ...metricToJson(metric),
-        ...(metric.runId !== undefined && { run_id: metric.runId }),
-      })),
-    },
-  };
 }
