@@ -1,10 +1,10 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { hasCode } from "../util/error-code.ts";
 import { listenNow } from "../util/listen-now.ts";
 import { openIpc } from "../util/open-ipc.ts";
-import type { RecorderMessage, WrapperMessage } from "../wire/control-messages.ts";
+import { deathPipeFd, type RecorderMessage, type WrapperMessage } from "../wire/control-messages.ts";
 
 /** A recorder that can be spoken to. */
 export interface RecorderChannel {
@@ -24,17 +24,22 @@ export interface RecorderStart {
   readonly env: Readonly<Record<string, string>>;
   /** Descriptors that only the command may inherit, as `fd` and link text. */
   readonly foreignDescriptors: readonly (readonly [fd: number, link: string])[];
+  /** Descriptor `deathPipeFd` of the recorder ends with this process, and not before. */
+  readonly isDeathWatched?: boolean;
 }
 
 /** Starts a recorder in a session of its own. Throws where no process can be had. */
 export function spawnRecorder(start: RecorderStart, listener: RecorderListener): RecorderChannel {
   const foreign = start.foreignDescriptors.map(([fd, link]) => `${fd}=${link}`);
-  const child = spawn(process.execPath, [...nodeArguments, recorderEntry(), ...foreign], {
+  const child: ChildProcess = spawn(process.execPath, [...nodeArguments, recorderEntry(), ...foreign], {
     detached: true,
     cwd: "/",
-    stdio: ["ignore", "ignore", "ignore", "ipc"],
+    stdio: ["ignore", "ignore", "ignore", "ipc", ...(start.isDeathWatched === true ? ["pipe" as const] : [])],
     env: { ...start.env, ...compileCache },
   });
+  const deathPipe = child.stdio[deathPipeFd] as Socket | undefined;
+  deathPipe?.on("error", () => {});
+  deathPipe?.unref();
   let isLost = false;
   const lose = (): void => {
     if (isLost) return;

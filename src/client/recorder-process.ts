@@ -125,8 +125,9 @@ export class RecorderProcess {
   }
 
   #spawn(): void {
-    const { env, foreignDescriptors = [] } = this.#options;
-    this.#use(this.#listen((listener) => spawnRecorder({ env, foreignDescriptors }, listener)));
+    const { env, foreignDescriptors = [], hello } = this.#options;
+    const start = { env, foreignDescriptors, isDeathWatched: hello.kind === "program" };
+    this.#use(this.#listen((listener) => spawnRecorder(start, listener)));
   }
 
   /** What a recorder says counts as long as it is the one in use. */

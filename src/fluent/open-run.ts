@@ -1,4 +1,4 @@
-import { mlflowTags } from "../entities/tag-keys.ts";
+import { mlflowTags, trackTags } from "../entities/tag-keys.ts";
 import type { Tag } from "../entities/tag.ts";
 import type { Run } from "../entities/run.ts";
 import { invalidParameter, StoreError } from "../errors.ts";
@@ -33,8 +33,10 @@ function isSampled({ logSystemMetrics }: CheckedRunOptions): boolean {
   return logSystemMetrics ?? /^(?:true|1)$/iu.test(read("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING") ?? "");
 }
 
+const endTags = new Set<string>([trackTags.exitCode, trackTags.signal, trackTags.endReason]);
+
 async function resumeRun(store: TrackingStore, runId: string, options: CheckedRunOptions): Promise<Run> {
-  const { info } = await store.getRun(runId);
+  const { info, data } = await store.getRun(runId);
   const chosen = chosenExperimentId();
   if (chosen !== undefined && chosen !== info.experimentId) {
     throw new StoreError(
@@ -51,6 +53,9 @@ async function resumeRun(store: TrackingStore, runId: string, options: CheckedRu
     ...(info.endTime !== undefined && { endTime: info.endTime }),
     ...(options.runName !== undefined && { runName: options.runName }),
   });
+  // They tell of an end that it has no longer.
+  const ended = data.tags.filter(({ key }) => endTags.has(key));
+  for (const { key } of ended) await store.deleteTag(runId, key);
   const tags = givenTags(options);
   if (tags.length > 0) await store.logBatch(runId, { tags });
   return await store.getRun(runId);

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createJournalFolder, journalRoots } from "../client/journal-folder.ts";
@@ -9,6 +9,7 @@ import { TrackError } from "../errors.ts";
 import { withTypedUri } from "../settings/server-access.ts";
 import { parseTrackingUri } from "../store/tracking-uri.ts";
 import { newRunId, randomHex } from "../util/ids.ts";
+import { monotonicMs } from "../util/monotonic.ts";
 import { isProcessAlive, readPlace, readStartTicks } from "../util/proc.ts";
 import { writePrivate } from "../util/write-private.ts";
 import { withoutUserinfo } from "../util/uri-secrets.ts";
@@ -25,12 +26,11 @@ export interface ProgramRecorder {
   readonly endpoint: { readonly port: number; readonly token: string };
   /** Has a run sampled from here on, or no longer. */
   sample(runId: string, isOn: boolean, firstStep: number): void;
-  /** At the end of the process: tells its outcome, and waits until all is stored, 10 s at most. */
-  end(exitCode: number): void;
+  /** At the end of the process: tells its outcome. Returns what waits until all is stored; false where `deadline` (monotonic ms) came first. */
+  end(exitCode: number): (deadline: number) => boolean;
 }
 
 const consoleLimitBytes = 0;
-const exitWaitMs = 10_000;
 const pollMs = 4;
 const nodeVariables = ["NODE_OPTIONS", "NODE_UNIQUE_ID", "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE"];
 
@@ -59,6 +59,7 @@ interface Parts {
 }
 
 function run({ journalFolder, logging, loopback, trackingUri }: Parts): ProgramRecorder {
+  const dieAtOnce = dieSlowly();
   const recorder = new RecorderProcess({
     hello: { type: "hello", kind: "program", journalFolder, socketPath: logging.path, verbose: false },
     server: logging.server,
@@ -89,27 +90,46 @@ function run({ journalFolder, logging, loopback, trackingUri }: Parts): ProgramR
         oomKilled: false,
       };
       recorder.release();
+      dieAtOnce();
       try {
         writePrivate(journalFolder, journalFiles.outcome, JSON.stringify(outcome));
       } catch {
         // The journal is gone, or nothing can be written: the recorder still hears it by the channel.
       }
       recorder.tell({ type: "outcome", outcome });
-      if (!recorder.isGivenUp) waitUntilDone(journalFolder, recorder.pid);
+      const { isGivenUp, pid } = recorder;
+      return (deadline) => isGivenUp || pid === undefined || waitUntilDone(journalFolder, pid, deadline);
     },
   };
 }
 
+/**
+ * How this process is killed or crashes can be seen between the end of its connections and the moment that its parent hears of it. That is
+ * microseconds, unless the kernel has a watch to remove, for which it takes some milliseconds (an SRCU grace period). Returns what
+ * takes the watch away again.
+ */
+function dieSlowly(): () => void {
+  try {
+    const watcher = watch("/proc/self", { persistent: false });
+    watcher.on("error", () => {});
+    return () => watcher.close();
+  } catch {
+    // No watch can be had (a limit of the user's): a death is then not always seen.
+    return () => {};
+  }
+}
+
 /** The process is at its end: nothing else can run any more, so that waiting blocks nobody. */
-function waitUntilDone(journalFolder: string, pid: number | undefined): void {
-  if (pid === undefined) return;
+function waitUntilDone(journalFolder: string, pid: number, deadline: number): boolean {
   const identity = { pid, startTicks: readStartTicks(pid) ?? 0 };
   const cell = new Int32Array(new SharedArrayBuffer(4));
-  const deadline = performance.now() + exitWaitMs;
-  while (performance.now() < deadline && existsSync(journalFolder) && isProcessAlive(identity)) {
-    if (existsSync(join(journalFolder, journalFiles.finished))) return;
+  const isDone = (): boolean =>
+    !existsSync(journalFolder) || existsSync(join(journalFolder, journalFiles.finished)) || !isProcessAlive(identity);
+  while (!isDone()) {
+    if (monotonicMs() >= deadline) return false;
     Atomics.wait(cell, 0, 0, pollMs);
   }
+  return true;
 }
 
 function bindSocket(): LoggingServer {

@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import { TrackError } from "../errors.ts";
 import { messageOf } from "../util/error-code.ts";
 
@@ -17,16 +18,31 @@ export function onError(listen: ErrorListener | undefined): void {
 
 /** `kind`: what is told once. A listener that throws is on its own: it must not stop the training either. */
 export function report(error: unknown, kind = messageOf(error)): void {
+  tell(error, kind, warn);
+}
+
+/** The same while the process ends: no warning of Node's would be printed any more. */
+export function reportAtEnd(error: unknown): void {
+  tell(error, messageOf(error), (text) => {
+    try {
+      writeSync(2, `TrackWarning: ${text}\n`);
+    } catch {
+      // Nobody reads it any more.
+    }
+  });
+}
+
+function tell(error: unknown, kind: string, say: (text: string) => void): void {
   const known = error instanceof TrackError ? error : new TrackError(messageOf(error), { cause: error });
   if (listener !== undefined) {
     try {
       listener(known);
     } catch (fault) {
-      warn(`the listener of onError threw: ${messageOf(fault)}`);
+      say(`the listener of onError threw: ${messageOf(fault)}`);
     }
   } else if (!told.has(kind)) {
     told.add(kind);
-    warn(known.hint === undefined ? known.message : `${known.message} (${known.hint})`);
+    say(known.hint === undefined ? known.message : `${known.message} (${known.hint})`);
   }
 }
 

@@ -2,13 +2,15 @@ import type { LineChannel } from "../client/line-channel.ts";
 import { plainAccess } from "../entities/server-access.ts";
 import { type ErrorCode, StoreError, TrackError } from "../errors.ts";
 import { resolveServerAccess } from "../settings/server-access.ts";
+import { syncTimeoutOf, syncTimeoutVariable, usualSyncTimeoutMs } from "../settings/sync-timeout.ts";
 import { isServerUri, resolveTrackingUri } from "../settings/tracking-uri.ts";
 import { openTrackingStore } from "../store/open-store.ts";
 import { parseTrackingUri } from "../store/tracking-uri.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
+import { monotonicMs } from "../util/monotonic.ts";
 import { checkText } from "./argument-checks.ts";
 import { environment, read } from "./environment.ts";
-import { report } from "./report.ts";
+import { report, reportAtEnd } from "./report.ts";
 import { userName } from "./user-name.ts";
 
 /** What a program says goes to one recorder: log calls by its socket, everything else by MLflow's API. */
@@ -34,7 +36,7 @@ const endpointRetries = 3;
 
 const sessions = new Map<string, Promise<Session>>();
 const lineChannels = new Set<LineChannel>();
-const endings: ((exitCode: number) => void)[] = [];
+const endings: ((exitCode: number) => (deadline: number) => boolean)[] = [];
 const samplers = new Map<string, NonNullable<Session["sample"]>>();
 let isWatchingExit = false;
 
@@ -158,8 +160,25 @@ function watchExit(): void {
   isWatchingExit = true;
   process.on("exit", (exitCode) => {
     for (const lines of lineChannels) lines.writeOutNow();
-    for (const end of endings) end(exitCode);
+    const waits = endings.map((end) => end(exitCode));
+    if (waits.length === 0) return;
+    const timeoutMs = exitTimeoutMs();
+    const deadline = monotonicMs() + timeoutMs;
+    const late = waits.filter((wait) => !wait(deadline));
+    if (late.length > 0 && timeoutMs > 0) {
+      const text = "what was logged is not all stored yet; the recorder goes on";
+      reportAtEnd(new TrackError(text, { hint: `${syncTimeoutVariable} says how long the end waits` }));
+    }
   });
+}
+
+function exitTimeoutMs(): number {
+  try {
+    return syncTimeoutOf(environment) ?? usualSyncTimeoutMs;
+  } catch (error) {
+    reportAtEnd(error);
+    return usualSyncTimeoutMs;
+  }
 }
 
 /**

@@ -9,6 +9,7 @@ import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
 import { readJson } from "./dead-journals.ts";
 import { Endpoint } from "./endpoint/endpoint.ts";
 import { untilGone } from "./orphaned-command.ts";
+import { ProgramDeath } from "./program-death.ts";
 import { ProgramSampling } from "./program-sampling.ts";
 import { repairBeside, repairBudgetMs } from "./repair-beside.ts";
 import { RunEnding } from "./run-ending.ts";
@@ -37,6 +38,7 @@ export class Recorder {
   #command: ProcessIdentity | undefined;
   #isEnding = false;
   #sampling: ProgramSampling | undefined;
+  #death: ProgramDeath | undefined;
   #repaired: Promise<void> | undefined;
   #isWrapperGone = false;
   /** Of a run that belongs to a shell. */
@@ -72,6 +74,7 @@ export class Recorder {
         this.#sample(message);
         return;
       case "outcome":
+        this.#death?.stop();
         this.#endOnce(() => this.#end(message.outcome));
     }
   }
@@ -118,6 +121,7 @@ export class Recorder {
       });
       if (session !== undefined) {
         this.#opened = session;
+        if (hello.kind === "program") this.#death = new ProgramDeath(session.recording.header.wrapper);
         session.start(server);
         setInterval(() => tell({ type: "alive" }), aliveMs);
         setTimeout(() => void this.#repairOthers(), repairAfterMs).unref();
@@ -186,8 +190,14 @@ export class Recorder {
     const command =
       this.#command ?? session.command ?? (this.#readFile(journalFiles.command) as ProcessIdentity | undefined);
     if (command !== undefined) await untilGone(command, survive);
-    const outcome = this.#readFile(journalFiles.outcome) as AttemptEnd | undefined;
+    const outcome = (this.#readFile(journalFiles.outcome) as AttemptEnd | undefined) ?? (await this.#seenEnd());
     await this.#end(outcome ?? (survive ? { missing: "lost", isScriptStatusKept: true } : { missing: "killed" }));
+  }
+
+  /** Of a program that had no time to say how it ends. */
+  async #seenEnd(): Promise<AttemptEnd | undefined> {
+    const outcome = await this.#death?.outcome();
+    return outcome && { outcome, endTime: Date.now(), timedOut: false, oomKilled: false };
   }
 
   async #end(end: AttemptEnd): Promise<void> {

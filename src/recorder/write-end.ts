@@ -40,10 +40,17 @@ export function writeEnd(recording: Recording, { end, endTime, summaryTags, life
   });
 }
 
-/** Nobody is left who could end the runs that the command has created: they end as it did. */
-export function endOpenRuns({ openRuns, live }: Recording, end: AttemptEnd, endTime: number): void {
-  const { status } = finalStatus(end);
-  for (const runId of openRuns.running) live.write({ op: "update-run", runId, status, endTime });
+/**
+ * Nobody is left who could end the runs that the command has created: they end as it did. Those of a program that uses the library
+ * tell why as well, since no other run does.
+ */
+export function endOpenRuns({ openRuns, live, header }: Recording, end: AttemptEnd, endTime: number): void {
+  const { status, tags } = finalStatus(end);
+  const isTold = header.kind === "program" && status !== "FINISHED";
+  for (const runId of openRuns.running) {
+    if (isTold) live.writeRequest(runId, { tags });
+    live.write({ op: "update-run", runId, status, endTime });
+  }
 }
 
 /** In ms since the epoch. */

@@ -4,6 +4,7 @@ import type { Tag } from "../entities/tag.ts";
 import { mlflowTags } from "../entities/tag-keys.ts";
 import { invalidParameter, UsageError } from "../errors.ts";
 import type { CaptureMode, RunOptions } from "./run-options.ts";
+import { syncTimeoutOf, usualSyncTimeoutMs } from "./sync-timeout.ts";
 import { type Environment, resolveTrackingUri, variable } from "./tracking-uri.ts";
 
 /** One value for everything that `track run` can be told, by option first, environment second (cli.md). */
@@ -49,7 +50,7 @@ export interface RunSettings {
 /** Node's timers hold no more than 24.8 days, and fire at once beyond. */
 const longestTimerMs = 2 ** 31 - 1;
 
-const defaults = { graceMs: 30_000, syncTimeoutMs: 30_000, consoleLimitBytes: 1_000_000_000 } as const;
+const defaults = { graceMs: 30_000, syncTimeoutMs: usualSyncTimeoutMs, consoleLimitBytes: 1_000_000_000 } as const;
 
 /** Merges what was typed with the environment. Throws `UsageError` (exit 125) for a value that cannot be meant. */
 export function resolveRunSettings(options: RunOptions, env: Environment, cwd: string): RunSettings {
@@ -70,7 +71,7 @@ export function resolveRunSettings(options: RunOptions, env: Environment, cwd: s
     graceMs: Math.min(options.graceMs ?? defaults.graceMs, longestTimerMs),
     survive: options.survive ?? false,
     ...faultSettings(options),
-    syncTimeoutMs: Math.min(options.syncTimeoutMs ?? defaults.syncTimeoutMs, longestTimerMs),
+    syncTimeoutMs: Math.min(options.syncTimeoutMs ?? syncTimeoutOf(env) ?? defaults.syncTimeoutMs, longestTimerMs),
     consoleLimitBytes: options.consoleLimitBytes ?? defaults.consoleLimitBytes,
     redact: options.redact ?? true,
     ...scrapeSettings(options),

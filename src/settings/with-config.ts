@@ -1,5 +1,6 @@
 import { mlflowTags } from "../entities/tag-keys.ts";
 import type { KeyValue, RunOptions } from "./run-options.ts";
+import { syncTimeoutVariable } from "./sync-timeout.ts";
 import { type Environment, variable } from "./tracking-uri.ts";
 
 /** What the config files say, the project's over the user's: options of `track run` that nobody has typed. */
@@ -13,6 +14,7 @@ export const runVariables: Readonly<Partial<Record<keyof RunOptions, string>>> =
   trackingUri: "MLFLOW_TRACKING_URI",
   systemMetrics: "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING",
   samplingIntervalSeconds: "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL",
+  syncTimeoutMs: syncTimeoutVariable,
 };
 
 /** What an outer `track run` gave its command: no settings of the user's (cli.md). */

@@ -13,6 +13,9 @@ export type ConsoleSource =
 /** Whose life the run shares: a command that a wrapper stands for, or a shell that only says its pid. */
 export type RecorderKind = "command" | "shell" | "program";
 
+/** Of a program's recorder: a pipe whose other end the program alone has. */
+export const deathPipeFd = 4;
+
 /** From the wrapper to the recorder, over Node's own IPC channel. Its end without an outcome means that the wrapper died. */
 export type WrapperMessage =
   /** Only to a recorder that the launcher has started, before anything else: the environment that the caller gave. */
