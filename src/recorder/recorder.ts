@@ -74,7 +74,6 @@ export class Recorder {
         this.#sample(message);
         return;
       case "outcome":
-        this.#death?.stop();
         this.#endOnce(() => this.#end(message.outcome));
     }
   }
@@ -201,6 +200,7 @@ export class Recorder {
   }
 
   async #end(end: AttemptEnd): Promise<void> {
+    this.#death?.stop();
     const session = await this.#sessionOrLeave();
     await this.#sampling?.stop();
     await this.#endingOf(session).run(end);
