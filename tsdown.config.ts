@@ -74,7 +74,7 @@ export default defineConfig([
     ...shared,
     entry: { main: "src/boot.ts" },
     clean: true,
-    copy: ({ outDir }) => python(outDir),
+    copy: ({ outDir }) => [{ from: "src/node-boot.cjs", to: outDir }, ...python(outDir)],
     outputOptions: startOf("main", /\/src\/(?:boot|main)\.ts$/u),
   },
   // What bin/track runs for `track log`; where that is not enough it goes on with main.

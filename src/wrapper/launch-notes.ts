@@ -1,4 +1,4 @@
-import { readlinkSync } from "node:fs";
+import { closeSync, readlinkSync, readSync } from "node:fs";
 import { hasCode } from "../util/error-code.ts";
 
 /** What bin/track saw before Node started and changed it. Without the launcher: an ordinary caller is assumed. */
@@ -21,7 +21,7 @@ export interface LaunchNotes {
 const prefix = "_TRACK_LAUNCH_";
 const asidePrefix = `${prefix}ASIDE_`;
 
-/** Variables that a shell sets for itself; the launcher noted the caller's whenever they were not simply the same. */
+/** Variables that a shell sets for itself; the launcher notes the caller's. */
 const shellVariables = ["PWD", "OLDPWD", "SHLVL", "_", "PPID", "OPTIND", "IFS"];
 
 /** Reads the launcher's notes from its variables; a note that makes no sense counts as not given. */
@@ -46,14 +46,38 @@ function readEnvironment(env: Readonly<Record<string, string | undefined>>): Rec
     if (!name.startsWith(prefix)) environment[name] = value;
     else if (name.startsWith(asidePrefix)) environment[name.slice(asidePrefix.length)] = value;
   }
-  const noted = env[`${prefix}ENVIRONMENT`];
+  const noted = notedEntries(env);
   if (noted === undefined) return environment;
   for (const name of shellVariables) delete environment[name];
-  for (const entry of Buffer.from(noted.replaceAll(/\s/gu, ""), "hex").toString().split("\0")) {
+  for (const entry of noted) {
     const end = entry.indexOf("=", 1);
     if (end > 0) environment[entry.slice(0, end)] = entry.slice(end + 1);
   }
   return environment;
+}
+
+/** What the launcher has looked up, beside this process or before it. */
+function notedEntries(env: Readonly<Record<string, string | undefined>>): string[] | undefined {
+  const hex = env[`${prefix}ENVIRONMENT`];
+  const fd = Number(env[`${prefix}ODD`] ?? Number.NaN);
+  const bytes = hex === undefined ? readNotes(fd) : Buffer.from(hex.replaceAll(/\s/gu, ""), "hex");
+  const entries = bytes?.toString().split("\0");
+  return entries?.pop() === "." ? entries : undefined;
+}
+
+/** The writer may be still on its way to the pipe, as a rule it has ended long ago. */
+function readNotes(fd: number): Buffer | undefined {
+  if (!isPipe(fd)) return undefined;
+  const deadline = performance.now() + 2000;
+  const chunks: Buffer[] = [];
+  const chunk = Buffer.allocUnsafe(8192);
+  while (chunks.at(-1)?.at(-1) !== 46 && performance.now() < deadline) {
+    const size = readSync(fd, chunk);
+    if (size === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    else chunks.push(Buffer.from(chunk.subarray(0, size)));
+  }
+  closeSync(fd);
+  return Buffer.concat(chunks);
 }
 
 function earlyRecorderOf([name, password]: readonly string[]): Pick<LaunchNotes, "earlyRecorder"> {
