@@ -68,6 +68,24 @@ export class EndpointState {
     return this.#family.has(runId);
   }
 
+  /** All of the family but the wrapper's own run; `undefined` where some are remembered no more, or other ranks have made some. */
+  get familyRuns(): readonly KnownRun[] | undefined {
+    if (this.recording.header.rank !== undefined) return undefined;
+    const runs: KnownRun[] = [];
+    for (const runId of this.#family) {
+      const run = this.runs.get(runId);
+      if (run !== undefined) runs.push(run);
+      else if (runId !== this.own.id) return undefined;
+    }
+    return runs;
+  }
+
+  /** Whatever has this run for its parent was made by the command: the run itself was, and is no earlier attempt's. */
+  hasAllChildrenOf(runId: string): boolean {
+    const { kind, isResumed } = this.recording.header;
+    return runId === this.own.id ? kind !== "program" && !isResumed : this.runs.get(runId)?.isOurs === true;
+  }
+
   /** A run other than the wrapper's own, read from the store where the command has not made it, or long ago. */
   async find(runId: string): Promise<KnownRun> {
     const known = this.runs.get(runId);

@@ -27,6 +27,7 @@ import { createLoggedModel, withModel } from "./journaled-models.ts";
 import { createRun } from "./create-run.ts";
 import type { EndpointState } from "./endpoint-state.ts";
 import { readHistory } from "./metric-history.ts";
+import { searchFamily } from "./search-family.ts";
 import { searchOwnModels } from "./search-models.ts";
 import { checkBatch, refuseChangedParams, withCutValues } from "./request-checks.ts";
 
@@ -148,6 +149,8 @@ export class JournaledStore implements TrackingStore, DatasetSearch {
 
   searchRuns(query: SearchRunsQuery): Promise<Page<Run>> {
     this.#state.chosen.searched(this.#pid, query.experimentIds);
+    // What only a server can answer has not come here.
+    if (this.#state.recording.isServer) return searchFamily(this.#state, query);
     return this.#state.access.read((store) => store.searchRuns(query));
   }
 

@@ -3,6 +3,7 @@ import type { Elsewhere, HeardRequest } from "../../server/rest-server.ts";
 import { isJsonObject } from "../../wire/rest-json-values.ts";
 import type { EndpointState } from "./endpoint-state.ts";
 import type { PassThrough } from "./pass-through.ts";
+import { isFamilySearch } from "./search-family.ts";
 import { serverAway } from "./server-away.ts";
 import type { SpooledArtifacts } from "./spooled-artifacts.ts";
 
@@ -29,7 +30,9 @@ export class ServerBehind implements Elsewhere {
     const topic = path.replace(/^\/mlflow/u, "");
     if (topic.startsWith("/experiments/")) return this.#isForeignExperiment(heard, topic);
     if (topic.startsWith("/logged-models")) return await this.#isForeignModel(heard, topic);
-    if (topic === "/runs/search") this.#noteSearch(heard);
+    if (topic === "/runs/search" || topic === "/metrics/get-history-bulk-interval") {
+      return await this.#isForeignQuestion(heard, topic);
+    }
     if (topic === "/runs/create" || topic === "/server-info") return false;
     const runId = heard.message["run_id"] ?? heard.message["run_uuid"];
     if (typeof runId !== "string" || !this.#state.isFamily(this.#state.ids.toJournal(runId))) return true;
@@ -90,6 +93,22 @@ export class ServerBehind implements Elsewhere {
 
   async #isSpooled(id: string): Promise<boolean> {
     return (await this.#state.placeOf(this.#state.ids.toJournal(id))).startsWith("mlflow-artifacts:");
+  }
+
+  /** What is about the family alone can be answered here, too, while the server cannot, or has not all of it yet. */
+  async #isForeignQuestion(heard: HeardRequest, topic: string): Promise<boolean> {
+    const { filter, run_ids: runIds } = heard.message;
+    const isSearch = topic === "/runs/search";
+    if (isSearch) this.#noteSearch(heard);
+    const isFamilys = isSearch
+      ? typeof filter === "string" && isFamilySearch(this.#state, filter)
+      : this.#areFamily(runIds);
+    return !isFamilys || (await this.#state.access.isUpToDate());
+  }
+
+  #areFamily(said: unknown): boolean {
+    const runIds: readonly unknown[] = Array.isArray(said) ? said : [said];
+    return runIds.every((id) => typeof id === "string" && this.#state.isFamily(this.#state.ids.toJournal(id)));
   }
 
   /** Who searches in an experiment has looked it up for that, and has not chosen it. */

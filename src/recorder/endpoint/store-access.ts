@@ -50,6 +50,18 @@ export class StoreAccess {
     return await this.#options.settle(drainWaitMs);
   }
 
+  /** A server that answers, and has all that was said before; where it fails, that takes 2 s at most. */
+  async isUpToDate(): Promise<boolean> {
+    if (!(await this.settle())) return false;
+    try {
+      return (await this.readSoon((store) => store.searchExperiments({ maxResults: 1 }), drainWaitMs)) !== undefined;
+    } catch (error) {
+      // It refuses that, and so is there.
+      if (error instanceof StoreError) return true;
+      throw error;
+    }
+  }
+
   get #patienceMs(): number {
     return this.#options.isServer ? serverPatienceMs : patienceMs;
   }
