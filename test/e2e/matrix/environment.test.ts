@@ -44,7 +44,7 @@ describe("the command inherits what it would bare", () => {
       "V1 such names where no descriptor is free",
       "exec 3</dev/null 4<&3 5<&3 6<&3 7<&3 8<&3 9<&3; env SHLVL=7 a.b=c IFS=x 1x=2 $run $probe",
     ],
-    ["V1 a name that a shell drops, more than a pipe holds", "env a.b=$(printf %90000d 7) $run $probe"],
+    ["V1 a name that a shell drops, more than a pipe holds", "env a.b=$(printf %090000d 7) $run $probe"],
     [
       "V1 names that the launcher might use itself",
       "export root=1 name=2 fd=3 self=4 node=5 version=6 word=7; $run $probe",
