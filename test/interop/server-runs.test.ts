@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openArtifactRepository } from "../../src/artifacts/open-artifact-repository.ts";
@@ -203,6 +203,68 @@ describe.skipIf(!isInstalled(newestMlflow))("track run with a tracking server", 
     expect(stderr).toContain("not all is stored yet");
     await waitFor(() => processesIn(rig.root).length === 0, { timeoutMs: 20_000 });
     expect(rig.journalNames()).toHaveLength(1);
+  });
+
+  test.each(["SIGINT", "SIGTERM"] as const)(
+    "%s during the wait for the server ends the wait at once, and nothing else",
+    async (signal) => {
+      const script = 'echo "loss=1" >> "$TRACK_LOG"; touch up; while [ ! -e on ]; do sleep 0.05; done; exit 3';
+      const started = rig.start(["run", "--sync-timeout", "10m", "--", "sh", "-c", script], { env: env() });
+      await waitFor(() => existsSync(join(rig.cwd, "up")));
+      await proxy.always({ kind: "hang" });
+      writeFileSync(join(rig.cwd, "on"), "");
+      const outcome = () => join(rig.journals, rig.journalNames()[0] ?? "", "outcome.json");
+      await waitFor(() => existsSync(outcome()), { what: "the command has ended and track waits" });
+      const beganMs = performance.now();
+      started.process.kill(signal);
+      const { code, signal: diedOf, stderr } = await started.finished;
+      expect(performance.now() - beganMs).toBeLessThan(5000);
+      expect({ code, diedOf }).toEqual({ code: 3, diedOf: null });
+      expect(stderr).toContain("not all is stored yet");
+      await proxy.always();
+      await waitFor(async () => {
+        await track("sync");
+        return rig.journalNames().length === 0;
+      });
+      const run = await onlyRun();
+      expect(run.info.status).toBe("FAILED");
+      expect(metricsOf(run)).toEqual({ loss: 1 });
+    },
+  );
+
+  test.each([401, 403])("a server that refuses with %i ends the start: 125, and nothing is begun", async (status) => {
+    await proxy.always({ kind: "status", status, body: "no" });
+    for (const args of [
+      ["run", "--", "touch", "begun"],
+      ["run", "--run-id", "0".repeat(32), "--", "touch", "begun"],
+      ["run", "--resume-key", "k", "--", "touch", "begun"],
+    ]) {
+      const refused = await track(...args);
+      expect(refused).toMatchObject({ code: 125, stdout: "" });
+      expect(refused.stderr).toMatch(new RegExp(`^track: .*refuses the credentials: ${status}.*\nhint: `, "u"));
+    }
+    expect(await track("start")).toMatchObject({ stdout: "false\n", stderr: expect.stringContaining(`${status}`) });
+    expect(existsSync(join(rig.cwd, "begun"))).toBe(false);
+    expect(rig.journalNames()).toEqual([]);
+    await waitFor(() => processesIn(rig.root).length === 0);
+  });
+
+  test.each([
+    ["is away", { kind: "refuse" }],
+    ["hangs", { kind: "hang" }],
+    ["answers 503", { kind: "status", status: 503, body: "later" }],
+    ["resets", { kind: "reset" }],
+  ] as const)("--strict and a server that %s: 125, and nothing is begun", async (_title, fault) => {
+    await proxy.always(fault);
+    const refused = await track("run", "--strict", "--", "touch", "begun");
+    expect(refused).toMatchObject({ code: 125, stdout: "" });
+    expect(refused.stderr).toMatch(
+      /^track: the store cannot be used: [^\n]+\nhint: mend it, or leave out --strict\n$/u,
+    );
+    expect(refused.durationMs).toBeLessThan(8000);
+    expect(existsSync(join(rig.cwd, "begun"))).toBe(false);
+    expect(rig.journalNames()).toEqual([]);
+    await waitFor(() => processesIn(rig.root).length === 0);
   });
 
   test("after kill -9 of everything the next command finishes the run", async () => {
