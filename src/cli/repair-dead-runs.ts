@@ -8,7 +8,7 @@ import type { Context } from "./context.ts";
 import { journalPlaces } from "./launch/journal-places.ts";
 
 /** What a command that only wants to look may spend on it, ms. */
-const budgetMs = 3000;
+const budgetMs = 1500;
 
 /**
  * Finishes the runs whose `track` was killed on this host, before a store is looked at. Where that cannot be done (a store

@@ -33,9 +33,11 @@ export class GroupSettler {
 
   /** In one transaction, for groups that are small; false where each has to be settled by itself. */
   async settleTogether(groups: readonly EntryGroup[]): Promise<boolean> {
-    if (this.#options.guardAttempt === true) return false;
-    const operations = groups.map(({ operation }) => operation);
-    if (!(await this.#options.store.writeTogether(operations, this.#context()))) return false;
+    // The ids that a store gives are noted at once: no transaction that made them may be undone.
+    if (this.#options.runIds !== undefined && groups.some(({ operation }) => operation.op.startsWith("create-")))
+      return false;
+    const writes = groups.map(({ entries, operation }) => ({ operation, context: this.#context(entries[0].entry) }));
+    if (!(await this.#options.store.writeTogether(writes))) return false;
     for (const { entries, operation } of groups) {
       this.#noteStored(operation);
       this.#advance(entries.at(-1) ?? entries[0]);
@@ -81,18 +83,22 @@ export class GroupSettler {
     if (this.#options.progress.refuse(entry, error)) this.#options.onRefused?.(entry, error);
   }
 
-  async #write(operation: StoreOperation, { attempt }: JournalEntry): Promise<WriteOutcome> {
-    const { guardAttempt, store } = this.#options;
-    const context = { ...this.#context(), ...(guardAttempt === true ? { guardedAttempt: attempt } : {}) };
-    const outcome = await store.write(operation, context);
+  async #write(operation: StoreOperation, entry: JournalEntry): Promise<WriteOutcome> {
+    const outcome = await this.#options.store.write(operation, this.#context(entry));
     if (outcome.kind === "stored") this.#noteStored(operation);
     return outcome;
   }
 
-  #context(): ApplyContext {
-    const { folder, openArtifacts, runIds } = this.#options;
+  #context({ attempt }: JournalEntry): ApplyContext {
+    const { folder, openArtifacts, runIds, guardAttempt } = this.#options;
     const known = { knownRuns: this.#knownRuns, knownModels: this.#knownModels };
-    return { folder, openArtifacts, ...known, ...(runIds === undefined ? {} : { runIds }) };
+    return {
+      folder,
+      openArtifacts,
+      ...known,
+      ...(runIds !== undefined && { runIds }),
+      ...(guardAttempt === true && { guardedAttempt: attempt }),
+    };
   }
 
   #noteStored(operation: StoreOperation): void {

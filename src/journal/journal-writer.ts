@@ -141,15 +141,20 @@ export class JournalWriter {
     this.#pending.release(sequence);
   }
 
-  /** Writes what is pending, syncs and closes. Rejects where the journal is stuck; the writer is closed all the same. */
-  async close(): Promise<void> {
-    const flushed = this.flush();
+  /**
+   * Writes what is pending, syncs and closes. Rejects where the journal is stuck; the writer is closed all the same. `isStored`:
+   * nothing in the journal is needed any more, so the disk is spared.
+   */
+  async close(isStored = false): Promise<void> {
+    const flushed = isStored ? this.written() : this.flush();
     this.#isClosed = true;
+    let isSynced = isStored;
     try {
       await flushed;
+      isSynced = true;
     } finally {
       this.#wakeRetry?.();
-      if (!this.#isPumping) this.#retireSegment();
+      if (!this.#isPumping) this.#retireSegment(isSynced);
     }
     await this.#syncs.settled();
   }
@@ -239,8 +244,8 @@ export class JournalWriter {
     this.#wakeRetry = undefined;
   }
 
-  #retireSegment(): void {
-    if (this.#segment !== undefined) this.#syncs.retire(this.#segment);
+  #retireSegment(isSynced = false): void {
+    if (this.#segment !== undefined) this.#syncs.retire(this.#segment, isSynced);
     this.#segment = undefined;
   }
 

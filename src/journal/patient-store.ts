@@ -55,13 +55,13 @@ export class PatientStore {
   }
 
   /** Writes all of them as one, where the store can. False, and nothing is written, where anything stands in the way of any of them. */
-  async writeTogether(operations: readonly StoreOperation[], context: ApplyContext): Promise<boolean> {
+  async writeTogether(writes: readonly { operation: StoreOperation; context: ApplyContext }[]): Promise<boolean> {
     if (this.#isStopped) return false;
     try {
       const store = await this.#open();
       if (!canGroup(store)) return false;
-      await store.together(async () => {
-        for (const operation of operations) await applyOperation(store, operation, context);
+      await store.together(async (transaction) => {
+        for (const { operation, context } of writes) await applyOperation(transaction, operation, context);
       });
       return true;
     } catch {

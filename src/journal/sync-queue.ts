@@ -34,11 +34,12 @@ export class SyncQueue {
     return this.#patiently(this.#waiting.done);
   }
 
-  retire(segment: Syncable): void {
+  /** `isSynced`: nothing was written to it since, or nothing of it is needed any more. */
+  retire(segment: Syncable, isSynced = false): void {
     this.#waiting = undefined;
     void this.#enqueue(async () => {
       try {
-        await segment.sync();
+        if (!isSynced) await segment.sync();
       } finally {
         await segment.close();
       }

@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { journalFiles, type JournalHeader } from "../wire/journal-header.ts";
 
@@ -18,4 +19,10 @@ export function readHeader(folder: string): JournalHeader | undefined {
     // Without its header a journal cannot be told by anyone; `track doctor` names such folders.
     return undefined;
   }
+}
+
+/** For a journal in which nothing is left to be done. What was refused stays to be looked at. */
+export async function retireJournal(folder: string, refusedEntries: number): Promise<void> {
+  if (refusedEntries === 0) await rm(folder, { recursive: true, force: true });
+  else writeFileSync(join(folder, journalFiles.finished), "", { mode: 0o600 });
 }

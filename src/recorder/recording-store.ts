@@ -4,6 +4,7 @@ import type { ServerAccess } from "../entities/server-access.ts";
 import { resolveServerAccess } from "../settings/server-access.ts";
 import { outerEndpoint } from "../settings/tracking-uri.ts";
 import { openTrackingStore } from "../store/open-store.ts";
+import type { SharedStores } from "../store/shared-stores.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
 import type { JournalHeader } from "../wire/journal-header.ts";
 
@@ -20,25 +21,27 @@ export class RecordingStore {
   readonly isServer: boolean;
   readonly #header: JournalHeader;
   readonly #env: Environment;
+  readonly #shared: SharedStores | undefined;
   readonly #artifacts = new Map<string, ArtifactRepository>();
   #writing: TrackingStore | undefined;
   #reading: TrackingStore | undefined;
   #revision: (() => string) | undefined;
   #isAborted = false;
 
-  constructor(header: JournalHeader, env: Environment) {
+  /** `shared`: databases that other journals of this process are drained into as well. */
+  constructor(header: JournalHeader, env: Environment, shared?: SharedStores) {
     this.#header = header;
     this.#env = env;
+    this.#shared = shared;
     this.isServer = /^https?:/iu.test(header.trackingUri);
   }
 
   /** For the drain, which closes it. Requests are tried once: the drain itself waits and looks what was done. */
   async openForDrain(): Promise<TrackingStore> {
-    const store = await openTrackingStore(this.#header.trackingUri, {
-      mode: "write",
-      busyTimeoutMs,
-      ...this.#accessOption(),
-    });
+    const { trackingUri } = this.#header;
+    const open = () => openTrackingStore(trackingUri, { mode: "write", busyTimeoutMs, ...this.#accessOption() });
+    const store =
+      this.isServer || this.#shared === undefined ? await open() : await this.#shared.use(trackingUri, open);
     if (this.#isAborted) store.abort?.();
     this.#writing = store;
     this.#revision = hasRevision(store) ? () => store.revision() : undefined;

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { ArtifactRepository } from "../artifacts/artifact-repository.ts";
 import type { JournalEntry, JournalMemo, StoreOperation, TakenIn } from "../entities/journal-entry.ts";
@@ -8,6 +8,7 @@ import { StoreError } from "../errors.ts";
 import { claimJournal, type JournalClaim } from "../journal/claim.ts";
 import { readEntries } from "../journal/journal-reader.ts";
 import { JournalWriter } from "../journal/journal-writer.ts";
+import type { SharedStores } from "../store/shared-stores.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
 import { failOnPurpose } from "../util/test-fault.ts";
 import { journalFiles, type JournalHeader } from "../wire/journal-header.ts";
@@ -17,7 +18,7 @@ import { EarlierEntries } from "./earlier-entries.ts";
 import { LiveRun, type Speaker } from "./live-run.ts";
 import { OpenRuns } from "./open-runs.ts";
 import { RecordingDrain } from "./recording-drain.ts";
-import { readHeader } from "./recording-files.ts";
+import { readHeader, retireJournal } from "./recording-files.ts";
 import { RecordingIds } from "./recording-ids.ts";
 import { RecordingStore } from "./recording-store.ts";
 import { RunView } from "./run-view.ts";
@@ -31,6 +32,8 @@ export interface RecordingOptions {
   readonly onRunId?: (runId: string) => void;
   /** A journal that a later command replays: the store may hold a newer attempt by now. */
   readonly isReplay?: boolean;
+  /** Of the journals that are replayed beside this one. */
+  readonly stores?: SharedStores;
   now(): number;
 }
 
@@ -75,7 +78,7 @@ export class Recording {
     this.header = header;
     this.openRuns = new OpenRuns(header);
     this.masker = createMasker(env, { enabled: header.redact });
-    this.#store = new RecordingStore(header, env);
+    this.#store = new RecordingStore(header, env, options.stores);
     this.ids = new RecordingIds({ folder, header, store: this.#store, onRunId: (id) => options.onRunId?.(id) });
     mkdirSync(join(folder, journalFiles.spool), { recursive: true, mode: 0o700 });
     this.#writer = this.#openWriter();
@@ -195,18 +198,11 @@ export class Recording {
   /** Ends this session. The folder goes once nothing in it is needed any more. */
   async close(): Promise<void> {
     this.live.commit();
-    await this.#writer.close().catch((error: unknown) => this.notice("journal", String(error)));
     const isDone = await this.#drain.close();
+    await this.#writer.close(isDone).catch((error: unknown) => this.notice("journal", String(error)));
     await this.#store.close();
-    if (isDone) this.#retire();
+    if (isDone) await retireJournal(this.folder, this.refusedEntries);
     await this.#claim.release();
-  }
-
-  /** What was refused stays to be looked at; no later command has anything to do with it. */
-  #retire(): void {
-    const { folder } = this.#options;
-    if (this.refusedEntries === 0) rmSync(folder, { recursive: true, force: true });
-    else writeFileSync(join(folder, journalFiles.finished), "", { mode: 0o600 });
   }
 
   #append(operation: StoreOperation, takenIn: TakenIn = {}, memo?: JournalMemo): void {

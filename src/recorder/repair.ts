@@ -1,12 +1,15 @@
 import { rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { hasCode } from "../util/error-code.ts";
+import { isServerUri } from "../settings/tracking-uri.ts";
+import { SharedStores } from "../store/shared-stores.ts";
+import { eachOfSeveral } from "../util/each-of-several.ts";
 import { monotonicMs } from "../util/monotonic.ts";
 import type { ConsoleSource } from "../wire/control-messages.ts";
 import type { AttemptEnd } from "../wire/final-status.ts";
 import { journalFiles, type JournalHeader, type Place } from "../wire/journal-header.ts";
 import { readRunIds } from "../journal/run-ids.ts";
-import { type FoundJournal, findDeadJournals, readJson } from "./dead-journals.ts";
+import { type FoundJournal, findDeadJournals, isJoined, readJson } from "./dead-journals.ts";
 import { RunSession } from "./run-session.ts";
 
 export interface RepairOptions {
@@ -28,30 +31,46 @@ export interface RepairOptions {
  */
 export async function repairJournals(options: RepairOptions): Promise<number> {
   const deadline = monotonicMs() + options.budgetMs;
-  let finished = 0;
   const dead = findDeadJournals(options.roots, options.here).filter(
     ({ header }) => header.isOffline !== true && options.isForOthers?.(header) !== true,
   );
-  for (const [index, journal] of dead.entries()) {
+  await using stores = new SharedStores();
+  let begun = 0;
+  let finished = 0;
+  await forEachJournal(dead, async (journal) => {
     const leftMs = Math.min(deadline - monotonicMs(), isUnjoined(journal) ? unjoinedMs : Infinity);
-    if (leftMs <= 0) {
-      // A store that takes nothing now has nothing to tell anew with each command.
-      if (finished > 0) options.onNotice(`${dead.length - index} more lost runs wait: the next track command goes on`);
-      break;
-    }
-    if (await repairJournal(journal, options, leftMs)) finished += 1;
-  }
+    if (leftMs <= 0) return;
+    begun += 1;
+    if (await repairJournal(journal, { ...options, stores }, leftMs)) finished += 1;
+  });
+  // A store that takes nothing now has nothing to tell anew with each command.
+  const left = dead.length - begun;
+  if (left > 0 && finished > 0) options.onNotice(`${left} more lost runs wait: the next track command goes on`);
   return finished;
+}
+
+/** Of those for a database the commits become one; a server's answers are not waited for in turn. */
+const atOnce = { database: 16, server: 4 };
+
+/** Does `work` with each journal, several at a time; those of ranks come behind the others, since they look for a run that one of these makes. */
+export async function forEachJournal<Journal extends FoundJournal>(
+  journals: readonly Journal[],
+  work: (journal: Journal) => Promise<void>,
+): Promise<void> {
+  for (const isLater of [false, true]) {
+    const those = journals.filter(({ header }) => isJoined(header) === isLater);
+    const ofServers = those.filter(({ header }) => isServerUri(header.trackingUri));
+    const ofDatabases = those.filter(({ header }) => !isServerUri(header.trackingUri));
+    await eachOfSeveral(ofDatabases, atOnce.database, work);
+    await eachOfSeveral(ofServers, atOnce.server, work);
+  }
 }
 
 /** Of a rank whose run nobody may ever make. */
 const unjoinedMs = 500;
 
 const isUnjoined = ({ folder, header }: FoundJournal): boolean =>
-  header.rank !== undefined &&
-  header.rank.index > 0 &&
-  !header.rank.isRunKnown &&
-  readRunIds(folder)[header.runId] === undefined;
+  isJoined(header) && header.rank?.isRunKnown === false && readRunIds(folder)[header.runId] === undefined;
 
 /** Content of `command.json` beside the process's identity. */
 interface StartedCommand {
@@ -59,7 +78,7 @@ interface StartedCommand {
   readonly runId?: string;
 }
 
-type JournalRepair = Pick<RepairOptions, "env" | "onNotice" | "now">;
+type JournalRepair = Pick<RepairOptions, "env" | "onNotice" | "now"> & { readonly stores?: SharedStores };
 
 /** Finishes one journal within `leftMs`; false where another process has it, or not all could be stored. */
 export async function repairJournal(journal: FoundJournal, options: JournalRepair, leftMs: number): Promise<boolean> {
@@ -85,11 +104,11 @@ export async function reopenJournal(
     isReplay: true,
     isRepair: true,
     onNotice: (text) => options.onNotice(`run ${header.runId.slice(0, 8)}: ${text}`),
+    ...(options.stores !== undefined && { stores: options.stores }),
     now: options.now,
   });
   if (session === undefined) return undefined;
   const { recording } = session;
-  recording.start();
   const command = readJson(join(folder, journalFiles.command)) as StartedCommand | undefined;
   // Files that the command wrote itself lie on its own host; here there may be others of that name.
   const isOutputHere = options.isElsewhere !== true || command?.console?.kind === "spool";
@@ -100,6 +119,9 @@ export async function reopenJournal(
   if (recording.earlier.isEnded) await session.sources.takeIn();
   else await session.end(end);
   session.endOpenRuns(end);
+  // Only then is the store asked for anything, so that all of a short run becomes one write.
+  await recording.written();
+  recording.start();
   return session;
 }
 

@@ -7,6 +7,7 @@ import { readCursor } from "../journal/cursor.ts";
 import { resolveServerAccess } from "../settings/server-access.ts";
 import { isServerUri } from "../settings/tracking-uri.ts";
 import { openTrackingStore } from "../store/open-store.ts";
+import type { SharedStores } from "../store/shared-stores.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
 import { TrackError } from "../errors.ts";
 import { withoutUserinfo } from "../util/uri-secrets.ts";
@@ -20,6 +21,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export interface SyncOptions {
   readonly env: Environment;
   readonly here: Place;
+  /** Of the journals that are sent beside this one. */
+  readonly stores?: SharedStores;
   onNotice(text: string): void;
   /** About once a second while there is something left. */
   onProgress(entriesLeft: number): void;

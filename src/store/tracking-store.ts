@@ -186,10 +186,10 @@ export interface TrackingStore extends ExperimentStore, RunStore, LoggedModelSto
 /** A store that can make several writes one: they are stored together or not at all. */
 export interface GroupingStore {
   /**
-   * Runs `work`, whose writes to this store become one. Rejects as `work` or the store does, and nothing is stored then.
-   * Until it has settled nobody else may write; reads see what is not yet settled.
+   * Runs `work`, whose writes to the store that it is handed become one. Rejects as `work` or the store does, and nothing is
+   * stored then. What is asked of this store itself meanwhile waits.
    */
-  together<Result>(work: () => Promise<Result>): Promise<Result>;
+  together<Result>(work: (store: TrackingStore) => Promise<Result>): Promise<Result>;
 }
 
 export function canGroup(store: TrackingStore): store is TrackingStore & GroupingStore {

@@ -6,7 +6,7 @@ import type { DrainOptions } from "../../src/journal/drain.ts";
 import { Drain } from "../../src/journal/drain.ts";
 import { JournalWriter } from "../../src/journal/journal-writer.ts";
 import { openTrackingStore } from "../../src/store/open-store.ts";
-import type { TrackingStore } from "../../src/store/tracking-store.ts";
+import { canGroup, type TrackingStore } from "../../src/store/tracking-store.ts";
 import { queryFile } from "../store/sqlite-rig.ts";
 import { runId, temporaryFolder } from "./journal-rig.ts";
 
@@ -103,6 +103,10 @@ export function failing<Name extends "logBatch" | "updateRun">(
     get(target, property) {
       const value: unknown = Reflect.get(target, property, target);
       if (typeof value !== "function") return value;
+      if (property === "together" && canGroup(target)) {
+        return (work: (part: TrackingStore) => Promise<unknown>) =>
+          target.together((part) => work(failing(part, name, fail)));
+      }
       if (property !== name) return value.bind(target) as unknown;
       return (...values: Parameters<TrackingStore[Name]>) => {
         const error = fail(...values);

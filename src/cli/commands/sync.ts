@@ -2,9 +2,11 @@ import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { journalRoots } from "../../client/journal-folder.ts";
 import { TrackError, UsageError } from "../../errors.ts";
-import { type FoundJournal, isJoined, listJournals, readJson } from "../../recorder/dead-journals.ts";
+import { type FoundJournal, listJournals, readJson } from "../../recorder/dead-journals.ts";
+import { forEachJournal } from "../../recorder/repair.ts";
 import { entriesLeft, mayBeAlive, retargetJournal, syncJournal, type SyncResult } from "../../recorder/sync-journal.ts";
 import { withTypedUri } from "../../settings/server-access.ts";
+import { SharedStores } from "../../store/shared-stores.ts";
 import { messageOf } from "../../util/error-code.ts";
 import { readPlace } from "../../util/proc.ts";
 import { journalFiles, type JournalHeader } from "../../wire/journal-header.ts";
@@ -20,14 +22,14 @@ export interface SyncCommandOptions {
 
 /** Sends what journals hold; 0 where all of it is stored, or refused for good and set aside, 1 where something is left. */
 export async function sync(context: Context, options: SyncCommandOptions, folders: readonly string[]): Promise<number> {
-  // Ranks find their run once rank 0 has made it.
-  const journals = findJournals(context, folders)
-    .filter(({ folder }) => !existsSync(join(folder, journalFiles.finished)))
-    .toSorted((one, other) => Number(isJoined(one.header)) - Number(isJoined(other.header)));
+  const journals = findJournals(context, folders).filter(
+    ({ folder }) => !existsSync(join(folder, journalFiles.finished)),
+  );
   if (journals.length === 0) context.io.say("there is nothing to send");
+  await using stores = new SharedStores();
   let isAllSent = true;
-  for (const journal of journals) {
-    const result = options.dryRun === true ? look(context, journal) : await send(context, journal, options);
+  await forEachJournal(journals, async (journal) => {
+    const result = options.dryRun === true ? look(context, journal) : await send(context, journal, options, stores);
     const { header } = journal;
     const target = options.to === undefined ? header.trackingUri : context.trackingUri(options.to);
     const cells = [header.runId.slice(0, 8), header.runName ?? "", result.state, String(result.entriesLeft), target];
@@ -38,7 +40,7 @@ export async function sync(context: Context, options: SyncCommandOptions, folder
       );
     }
     if (result.state === "left" || result.state === "busy") isAllSent = false;
-  }
+  });
   return isAllSent ? 0 : 1;
 }
 
@@ -59,7 +61,12 @@ function look(context: Context, journal: FoundJournal): SyncResult {
   return { state: isLive ? "live" : "left", entriesLeft: entriesLeft(journal.folder), refusedEntries: 0 };
 }
 
-async function send(context: Context, found: FoundJournal, { to }: SyncCommandOptions): Promise<SyncResult> {
+async function send(
+  context: Context,
+  found: FoundJournal,
+  { to }: SyncCommandOptions,
+  stores: SharedStores,
+): Promise<SyncResult> {
   const here = readPlace();
   const env = withTypedUri(context.env, to);
   try {
@@ -68,6 +75,7 @@ async function send(context: Context, found: FoundJournal, { to }: SyncCommandOp
     return await syncJournal(journal, {
       env,
       here,
+      stores,
       now: context.now,
       onNotice: (text) => context.io.say(text),
       onProgress: (left) => {

@@ -28,6 +28,9 @@ export interface ConnectionOptions {
   readonly artifactRoot: string;
 }
 
+/** Where reads and writes are carried out: a connection, or a transaction that is open on one. */
+export type SqliteAccess = Pick<SqliteConnection, "read" | "write" | "together" | "revision" | "close">;
+
 /**
  * One connection to one MLflow database. Work is done one piece after the other, each in a transaction of its own;
  * every error of SQLite leaves here as a `StoreError`.
@@ -40,8 +43,6 @@ export class SqliteConnection {
   #identity: string | undefined;
   #checkedSchemaVersion: number | undefined;
   #isClosed = false;
-  /** A transaction is open that the writes asked for now are parts of. */
-  #isGrouping = false;
   #tail: Promise<unknown> = Promise.resolve();
 
   private constructor(path: string, options: ConnectionOptions) {
@@ -65,25 +66,22 @@ export class SqliteConnection {
 
   /** Runs `body` on one consistent state of the database. It may run again when a lock gets in its way. */
   read<Result>(body: (db: DatabaseSync) => Result): Promise<Result> {
-    if (this.#isGrouping) return this.#asPart(body);
     return this.#enqueue(() => this.#retryWhileBusy(() => this.#readOnce(body)));
   }
 
   /** Runs `body` in a transaction: all of its writes are stored, or none. */
   write<Result>(body: (db: DatabaseSync) => Result): Promise<Result> {
-    if (this.#isGrouping) return this.#asPart(body);
     return this.#enqueue(() => this.#transact(body));
   }
 
-  /** Makes the writes that `work` asks for one transaction; rejects, and stores none of them, where it does or the file refuses. */
-  together<Result>(work: () => Promise<Result>): Promise<Result> {
+  /** Makes what `work` does with its argument one transaction; rejects, and stores none of it, where it does or the file refuses. */
+  together<Result>(work: (transaction: SqliteAccess) => Promise<Result>): Promise<Result> {
     return this.#enqueue(async () => {
       const deadline = monotonicMs() + this.#options.busyTimeoutMs;
       await this.#retryWhileBusy(() => this.#db.exec("BEGIN IMMEDIATE"), deadline);
       try {
         this.#refuseDuringMigration();
-        this.#isGrouping = true;
-        const result = await work().finally(() => (this.#isGrouping = false));
+        const result = await work(new OpenTransaction(this.#db, this.#path));
         await this.#retryWhileBusy(() => this.#db.exec("COMMIT"), deadline);
         return result;
       } catch (error) {
@@ -91,14 +89,6 @@ export class SqliteConnection {
         throw error;
       }
     });
-  }
-
-  async #asPart<Result>(body: (db: DatabaseSync) => Result): Promise<Result> {
-    try {
-      return body(this.#db);
-    } catch (error) {
-      throw toStoreError(error, this.#path);
-    }
   }
 
   /** MLflow's revision of the tables right now; it changes when an MLflow migrates the database. */
@@ -265,6 +255,41 @@ export class SqliteConnection {
       // The failure that led here says more; SQLite undoes the rest when the file is next opened.
       if (!(error instanceof Error)) throw error;
     }
+  }
+}
+
+/** Everything that is asked of it is a part of that transaction, whose end is the business of whoever has begun it. */
+class OpenTransaction implements SqliteAccess {
+  readonly #db: DatabaseSync;
+  readonly #path: string;
+
+  constructor(db: DatabaseSync, path: string) {
+    this.#db = db;
+    this.#path = path;
+  }
+
+  async read<Result>(body: (db: DatabaseSync) => Result): Promise<Result> {
+    try {
+      return body(this.#db);
+    } catch (error) {
+      throw toStoreError(error, this.#path);
+    }
+  }
+
+  write<Result>(body: (db: DatabaseSync) => Result): Promise<Result> {
+    return this.read(body);
+  }
+
+  together<Result>(work: (transaction: SqliteAccess) => Promise<Result>): Promise<Result> {
+    return work(this);
+  }
+
+  revision(): string {
+    return readRevision(this.#db);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
   }
 }
 

@@ -21,13 +21,13 @@ import { getLoggedModel } from "./logged-models.ts";
 import * as versions from "./model-versions.ts";
 import * as models from "./registered-models.ts";
 import { searchModelVersions, searchRegisteredModels } from "./search-registry.ts";
-import type { SqliteConnection } from "./sqlite-connection.ts";
+import type { SqliteAccess } from "./sqlite-connection.ts";
 
 /** MLflow's model registry in the tables of its database, on the tracking store's own connection. */
 export class SqliteRegistryStore implements RegistryStore {
-  readonly #connection: SqliteConnection;
+  readonly #connection: SqliteAccess;
 
-  constructor(connection: SqliteConnection) {
+  constructor(connection: SqliteAccess) {
     this.#connection = connection;
   }
 

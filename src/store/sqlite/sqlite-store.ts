@@ -52,7 +52,7 @@ import * as runs from "./runs.ts";
 import { searchExperiments } from "./search-experiments.ts";
 import { readMetricSummaries } from "./search-metric-summaries.ts";
 import { searchRuns } from "./search-runs.ts";
-import { SqliteConnection } from "./sqlite-connection.ts";
+import { type SqliteAccess, SqliteConnection } from "./sqlite-connection.ts";
 
 const defaultBusyTimeoutMs = 20_000;
 
@@ -80,10 +80,10 @@ export class SqliteStore
     RunMover,
     RunRemoval
 {
-  readonly #connection: SqliteConnection;
+  readonly #connection: SqliteAccess;
   readonly #artifactRoot: string;
 
-  constructor(connection: SqliteConnection, artifactRoot: string) {
+  constructor(connection: SqliteAccess, artifactRoot: string) {
     this.#connection = connection;
     this.#artifactRoot = artifactRoot;
   }
@@ -268,8 +268,8 @@ export class SqliteStore
     return new SqliteRegistryStore(this.#connection);
   }
 
-  together<Result>(work: () => Promise<Result>): Promise<Result> {
-    return this.#connection.together(work);
+  together<Result>(work: (store: TrackingStore) => Promise<Result>): Promise<Result> {
+    return this.#connection.together((transaction) => work(new SqliteStore(transaction, this.#artifactRoot)));
   }
 
   /** Carries out what was asked for before, then closes. */
