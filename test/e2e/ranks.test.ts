@@ -80,6 +80,7 @@ describe("ranks", () => {
     const script = `${said}[ $R = 0 ] && exit; touch up; while [ ! -e go ]; do sleep 0.02; done`;
     const early = start(rig, srun(1, 2), script);
     await waitFor(() => existsSync(join(rig.cwd, "up")), { what: "rank 1 runs without rank 0" });
+    await waitFor(() => early.stdout() !== "", { what: "its output has come through" });
     expect(early.stdout()).toMatch(/^rank 1 of [0-9a-f]{32}\n$/u);
     const first = await start(rig, srun(0, 2), script).finished;
     writeFileSync(join(rig.cwd, "go"), "");
