@@ -65,6 +65,7 @@ const python = (outDir: string): { from: string; to: string }[] => [
   { from: "src/python-hook/sitecustomize.py", to: join(outDir, "python-hook") },
   { from: "src/python-keeper/run_keeper.py", to: join(outDir, "python-keeper") },
   { from: "src/python-keeper/tracking_uri.py", to: join(outDir, "python-keeper") },
+  { from: "src/python-keeper/client_requests.py", to: join(outDir, "python-keeper") },
   { from: "src/python-keeper/autolog.py", to: join(outDir, "python-keeper") },
 ];
 

@@ -57,10 +57,19 @@ def keep_run(execute, module):
         pass
 
 
+def lighten(execute, module):
+    execute(module)
+    try:
+        load("client_requests")["lighten"](module, TRACKING_URI)
+    except Exception:
+        pass
+
+
 def watch():
     watcher = Watcher()
     if os.environ.get("TRACK_RUN_ID"):
         watcher.actions["mlflow.tracking.fluent"] = keep_run
+        watcher.actions["mlflow.tracking.request_header.databricks_request_header_provider"] = lighten
     if os.environ.get("TRACK_AUTOLOG"):
         load("autolog")["watch"](watcher.actions)
     if watcher.actions:

@@ -38,14 +38,15 @@ export class Guards {
     if (this.#token !== "" && isSame(passwordOf(given), this.#token)) return;
     throw new RequestRefusal(
       401,
-      new StoreError(
-        "UNAUTHENTICATED",
-        "You are not authenticated. Send the token as a Bearer's or as Basic's password.",
-      ),
+      new StoreError("UNAUTHENTICATED", given === "" ? notAuthenticated : `${notAuthenticated} ${netrcHint}`),
       { "WWW-Authenticate": 'Basic realm="mlflow"' },
     );
   }
 }
+
+const notAuthenticated = "You are not authenticated. Send the token as a Bearer's or as Basic's password.";
+/** What the user may not think of: it gives an authorization to a client that has a right one. */
+const netrcHint = "(Python's requests takes what ~/.netrc has for any host in its place.)";
 
 const loopbackOrigin = /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]+)?$/u;
 
