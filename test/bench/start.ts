@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Bench } from "./bench.ts";
 import { BenchRig, interleave, type MeasureOptions, type Timing, track } from "./bench-rig.ts";
-import { atMost, median, quantile } from "./figure.ts";
+import { atMost, median, quantile, type Report } from "./figure.ts";
 
 interface Case {
   readonly name: string;
@@ -52,7 +52,26 @@ export const start: Bench = async ({ tools, report, isQuick }) => {
       },
     });
   }
+  reportEndpoint(rig, { report, rounds: isQuick ? 3 : 25 });
 };
+
+/** The same start with the endpoint and without: of a run that is there, since one that is new is waited for with `--direct`. */
+function reportEndpoint(rig: BenchRig, { report, rounds }: { report: Report; rounds: number }): void {
+  rig.run(track, ["run", "--quiet", "--run-id-file", "run-id", "--", "true"]);
+  const runId = readFileSync(join(rig.cwd, "run-id"), "utf8").trim();
+  const start = (...args: readonly string[]) =>
+    measureStart(rig, { name: "", args: ["--run-id", runId, ...args], options: () => ({ cwd: rig.cwd }) }).childMs;
+  const { whole, without } = interleave(rounds, { whole: () => start(), without: () => start("--direct") });
+  // Round by round, so that what else the machine does is in both.
+  const costs = whole.map((childMs, round) => childMs - (without[round] ?? Number.NaN));
+  report({
+    name: "child runs, the endpoint's part of it",
+    unit: "ms",
+    ours: median(costs),
+    limit: atMost(2, "ours"),
+    details: { p25Ms: quantile(costs, 0.25), p75Ms: quantile(costs, 0.75), wholeMs: median(whole) },
+  });
+}
 
 function casesIn(rig: BenchRig): readonly Case[] {
   return [
