@@ -155,4 +155,41 @@ describe.skipIf(!isInstalled(newestMlflow))(`the library beside MLflow ${newestM
     await waitFor(async () => (await runOf(runId)).info["status"] === "KILLED", { what: "the killed run is KILLED" });
     expect((await runOf(runId)).data).toMatchObject({ metrics: [{ key: "loss", value: 3 }] });
   });
+
+  test.for(["sqlite", "server"])(
+    "below `track run`, what a program leaves open ends with the command: %s",
+    async (store) => {
+      await using rig = setupLibrary();
+      const folder = makeTestFolder();
+      await using server =
+        store === "server" ? await MlflowServer.start(newestMlflow, sqliteUri(folder), folder) : undefined;
+      const uri = server?.url ?? rig.trackingUri;
+      const env = { MLFLOW_TRACKING_URI: uri };
+      const ends = [
+        ["zero", "", "FINISHED"],
+        ["three", "process.exit(3);", "FAILED"],
+        ["killed", 'process.kill(process.pid, "SIGKILL"); setInterval(() => {}, 1000);', "KILLED"],
+      ] as const;
+      // A server takes its time: the one that nobody but the recorder can end.
+      for (const [name, end, status] of server === undefined ? ends : ends.slice(-1)) {
+        const path = writeProgram(
+          rig,
+          `${name}.mjs`,
+          `await track.startRun();
+         await track.startRun({ nested: true, runName: "${name}-child" });
+         await track.startRun({ nested: true, runName: "${name}-grandchild" });
+         track.logMetric("m", 1);
+         await track.flush();
+         ${end}`,
+        );
+        const options = ["--no-system-metrics", "--run-name", name];
+        await rig.track(["run", ...options, "--", process.execPath, path], { env });
+        const ended = await rig.runs(server === undefined ? uri : sqliteUri(folder));
+        const statusOf = (runName: string) => ended.find(({ info }) => info.runName === runName)?.info.status;
+        const all = [name, `${name}-child`, `${name}-grandchild`];
+        expect(all.map(statusOf)).toEqual(all.map(() => status));
+      }
+    },
+    120_000,
+  );
 });
