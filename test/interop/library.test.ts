@@ -158,6 +158,7 @@ describe.skipIf(!isInstalled(newestMlflow))(`the library beside MLflow ${newestM
 
   test.for(["sqlite", "server"])(
     "below `track run`, what a program leaves open ends with the command: %s",
+    { timeout: 120_000 },
     async (store) => {
       await using rig = setupLibrary();
       const folder = makeTestFolder();
@@ -190,6 +191,5 @@ describe.skipIf(!isInstalled(newestMlflow))(`the library beside MLflow ${newestM
         expect(all.map(statusOf)).toEqual(all.map(() => status));
       }
     },
-    120_000,
   );
 });
