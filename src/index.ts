@@ -16,7 +16,8 @@ export {
   setTag,
   setTags,
 } from "./fluent/log-calls.ts";
-export { logArtifact, logArtifacts, logDict, logTable, logText, type TableData } from "./fluent/log-artifacts.ts";
+export { logArtifact, logArtifacts, logDict, logText } from "./fluent/log-artifacts.ts";
+export { logTable } from "./fluent/log-table.ts";
 export {
   deleteRun,
   getMetricHistory,
@@ -31,6 +32,7 @@ export { type ErrorListener, onError } from "./fluent/report.ts";
 export type { StartRunOptions } from "./fluent/run-options.ts";
 export { activeRun, endRun, lastActiveRun, startRun, withRun } from "./fluent/runs.ts";
 export { setTrackingUri } from "./fluent/session.ts";
+export type { TableData } from "./fluent/table.ts";
 export {
   type DatasetDescription,
   deleteTag,

@@ -9,6 +9,7 @@ export const mlflowTags = {
   gitRepoUrl: "mlflow.source.git.repoURL",
   gitDirty: "mlflow.source.git.dirty",
   note: "mlflow.note.content",
+  loggedArtifacts: "mlflow.loggedArtifacts",
   parentRunId: "mlflow.parentRunId",
 } as const;
 

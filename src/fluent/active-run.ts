@@ -16,10 +16,11 @@ export class ActiveRun implements AsyncDisposable {
   readonly #data: RunData;
   #isEnded = false;
 
-  constructor(session: Session, { info, data }: Run) {
-    this.#log = new RunLog(session, info.runId, data);
-    this.#info = info;
-    this.#data = data;
+  /** `isNew`: it was made here, and not resumed. */
+  constructor(session: Session, run: Run, isNew: boolean) {
+    this.#log = new RunLog(session, run, isNew);
+    this.#info = run.info;
+    this.#data = run.data;
   }
 
   /** For the library itself. */
@@ -57,6 +58,7 @@ export class ActiveRun implements AsyncDisposable {
     delete environment["MLFLOW_RUN_ID"];
     noteEnded(this);
     this.#log.stopSampling();
+    await this.#log.idle;
     const endTime = Date.now();
     await askStore(
       (store) => store.updateRun(this.#info.runId, { status, endTime }),

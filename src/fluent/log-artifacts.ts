@@ -3,10 +3,9 @@ import { tmpdir } from "node:os";
 import { basename, join, posix, resolve } from "node:path";
 import { doesNotExist, invalidParameter } from "../errors.ts";
 import { hasCode } from "../util/error-code.ts";
-import { toPythonJson } from "../util/python-json.ts";
-import { checkOptionalText, checkRecord, checkText } from "./argument-checks.ts";
+import { checkOptionalText, checkText } from "./argument-checks.ts";
 import { read } from "./environment.ts";
-import { type Logged, said, tagLine } from "./log-calls.ts";
+import { type Logged, said } from "./log-calls.ts";
 import type { RunLog } from "./run-log.ts";
 
 /** A line of the socket has 1 MiB at most; what is longer goes by a file. */
@@ -55,79 +54,23 @@ export function logDict(dictionary: object, artifactFile: string): Logged {
   return logText(jsonOf(dictionary, 2), artifactFile);
 }
 
-/** Columns by name, or rows. */
-export type TableData = Readonly<Record<string, readonly unknown[]>> | readonly Readonly<Record<string, unknown>>[];
-
-/**
- * Logs a table as MLflow's `log_table` does, to a `.json` file, and lists it in the tag `mlflow.loggedArtifacts`. What this program logs
- * to the same file again is appended. Columns are of equal length; throws `INVALID_PARAMETER_VALUE` where they are not.
- */
-export function logTable(data: TableData, artifactFile: string): Logged {
-  checkArtifactFile(artifactFile);
-  if (!artifactFile.endsWith(".json")) {
-    throw invalidParameter(`Invalid artifact file path '${artifactFile}': a table needs a name that ends with .json`);
-  }
-  const added = Array.isArray(data) ? tableOfRows(data as readonly unknown[]) : tableOfColumns(data);
-  return said(async (log) => {
-    const table = joined(log.tables.get(artifactFile), added);
-    log.tables.set(artifactFile, table);
-    const entry = { path: artifactFile, type: "table" };
-    if (!log.loggedArtifacts.some(({ path }) => path === artifactFile)) {
-      log.loggedArtifacts.push(entry);
-      void log.write(tagLine([{ key: "mlflow.loggedArtifacts", value: toPythonJson(log.loggedArtifacts) }]));
-    }
-    await sayText(log, JSON.stringify(table), artifactFile);
-  });
-}
-
-interface Table {
-  readonly columns: readonly string[];
-  readonly data: readonly unknown[][];
-}
-
-function tableOfColumns(data: unknown): Table {
-  checkRecord("data", data);
-  const columns = Object.keys(data);
-  const values = columns.map((column) => {
-    const list = data[column];
-    if (!Array.isArray(list)) throw invalidParameter(`Column '${column}' of the table is no array`);
-    return list as unknown[];
-  });
-  const length = values[0]?.length ?? 0;
-  if (values.some((list) => list.length !== length)) throw invalidParameter("All columns must be of the same length");
-  const rows = Array.from({ length }, (_, row) => values.map((list) => list[row]));
-  return { columns, data: JSON.parse(jsonOf(rows)) as unknown[][] };
-}
-
-function tableOfRows(rows: readonly unknown[]): Table {
-  const columns = new Set<string>();
-  for (const row of rows) {
-    checkRecord("row", row);
-    for (const column of Object.keys(row)) columns.add(column);
-  }
-  const data = rows.map((row) => Array.from(columns, (column) => (row as Record<string, unknown>)[column] ?? null));
-  return { columns: [...columns], data: JSON.parse(jsonOf(data)) as unknown[][] };
-}
-
-/** What was logged before comes first; a column that one of the two lacks is empty there. */
-function joined(before: Table | undefined, added: Table): Table {
-  if (before === undefined) return added;
-  const columns = [...new Set([...before.columns, ...added.columns])];
-  const rowsOf = ({ columns: names, data }: Table) =>
-    data.map((row) => columns.map((column) => row[names.indexOf(column)] ?? null));
-  return { columns, data: [...rowsOf(before), ...rowsOf(added)] };
-}
-
-function sayFile(log: RunLog, path: string, artifactPath: string | undefined): Promise<void> {
+/** Says that a file is to be copied; resolves once it is. */
+export function sayFile(log: RunLog, path: string, artifactPath: string | undefined): Promise<void> {
   return log.say({ artifact: path, ...(artifactPath !== undefined && { artifact_path: artifactPath }) });
 }
 
-async function sayText(log: RunLog, text: string, artifactFile: string): Promise<void> {
+/** The same for a text, which need not be one of a file. */
+export async function sayText(log: RunLog, text: string, artifactFile: string): Promise<void> {
   if (text.length < longestLine / 6) return await log.say({ text, artifact_file: artifactFile });
+  await sayBytes(log, text, artifactFile);
+}
+
+/** The same for what no line can carry. */
+export async function sayBytes(log: RunLog, content: string | Uint8Array, artifactFile: string): Promise<void> {
   const folder = mkdtempSync(join(read("TMPDIR") ?? tmpdir(), "track-text-"));
   try {
     const path = join(folder, basename(artifactFile));
-    writeFileSync(path, text);
+    writeFileSync(path, content);
     const above = posix.dirname(artifactFile);
     await sayFile(log, path, above === "." ? undefined : above);
   } finally {
@@ -146,7 +89,8 @@ function existing(localPath: string): string {
   }
 }
 
-function checkArtifactFile(path: unknown): asserts path is string {
+/** Throws for a path that leaves the run's artifacts, or is none. */
+export function checkArtifactFile(path: unknown): asserts path is string {
   checkText("artifactFile", path);
   if (path === "") throw invalidParameter("Invalid artifact path: ''");
   checkArtifactPath(path);
@@ -159,7 +103,8 @@ function checkArtifactPath(path: string): void {
   throw invalidParameter(`Invalid artifact path: '${path}'. It must be a relative path without '.' and '..'`);
 }
 
-function jsonOf(value: unknown, indent?: number): string {
+/** As Python writes it: ASCII alone. Throws `INVALID_PARAMETER_VALUE` for what has no JSON. */
+export function jsonOf(value: unknown, indent?: number): string {
   let text: string | undefined;
   try {
     text = JSON.stringify(value, undefined, indent);

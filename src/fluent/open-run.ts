@@ -23,7 +23,7 @@ export async function openRun(options: CheckedRunOptions, parent: ActiveRun | un
   // What was said by the socket comes before what is asked here.
   await flushLines(session.lines, session.barrier);
   const run = runId === undefined ? await createRun(store, options, parent) : await resumeRun(store, runId, options);
-  const active = new ActiveRun(session, run);
+  const active = new ActiveRun(session, run, runId === undefined);
   if (isSampled(options)) ActiveRun.logOf(active).startSampling(run.data.metrics);
   return active;
 }

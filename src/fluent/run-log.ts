@@ -1,7 +1,15 @@
-import type { RunData } from "../entities/run.ts";
+import type { Run, RunData } from "../entities/run.ts";
+import { mlflowTags } from "../entities/tag-keys.ts";
 import { invalidParameter, TrackError } from "../errors.ts";
 import { report } from "./report.ts";
 import { say, type Session } from "./session.ts";
+import type { Table } from "./table.ts";
+
+/** An entry of the tag `mlflow.loggedArtifacts`. */
+interface LoggedArtifact {
+  readonly path: string;
+  readonly type: string;
+}
 
 type Pairs = readonly (readonly [key: string, value: string])[];
 
@@ -9,21 +17,47 @@ type Pairs = readonly (readonly [key: string, value: string])[];
 export class RunLog {
   readonly session: Session;
   readonly runId: string;
+  /** Made here: the store knows nothing of it that is not known here. */
+  readonly isNew: boolean;
   /** Tables that were logged here, by artifact file: what is logged to one again is appended. */
-  readonly tables = new Map<string, { readonly columns: readonly string[]; readonly data: readonly unknown[][] }>();
+  readonly tables = new Map<string, Table>();
   /** The tag `mlflow.loggedArtifacts` as it is known here. */
-  readonly loggedArtifacts: { readonly path: string; readonly type: string }[];
+  readonly loggedArtifacts: LoggedArtifact[] = [];
   readonly #params: Map<string, string>;
   readonly #lineEnd: string;
   #isSampled = false;
+  #writing: Promise<void> | undefined;
 
-  constructor(session: Session, runId: string, data: RunData) {
+  constructor(session: Session, { info: { runId }, data }: Run, isNew: boolean) {
     this.session = session;
     this.runId = runId;
+    this.isNew = isNew;
     this.#params = new Map(data.params.map(({ key, value }) => [key, value]));
     this.#lineEnd = `,"run_id":${JSON.stringify(runId)}}\n`;
-    const listed = data.tags.find(({ key }) => key === "mlflow.loggedArtifacts")?.value;
-    this.loggedArtifacts = listed === undefined ? [] : (JSON.parse(listed) as { path: string; type: string }[]);
+    this.noteListed(data);
+  }
+
+  /** What others have added to the tag `mlflow.loggedArtifacts`. */
+  noteListed({ tags }: RunData): void {
+    for (const entry of parseListed(tags.find(({ key }) => key === mlflowTags.loggedArtifacts)?.value ?? "[]")) {
+      const isKnown = this.loggedArtifacts.some(({ path, type }) => path === entry.path && type === entry.type);
+      if (!isKnown) this.loggedArtifacts.push(entry);
+    }
+  }
+
+  /** Calls `write` behind what was handed in before it, at once where that is done. `write` must not reject. */
+  inOrder(write: () => Promise<void>): Promise<void> {
+    const written = this.#writing === undefined ? write() : this.#writing.then(write);
+    this.#writing = written;
+    void written.then(() => {
+      if (this.#writing === written) this.#writing = undefined;
+    });
+    return written;
+  }
+
+  /** Resolves once all that was handed in is said. */
+  get idle(): Promise<void> {
+    return this.#writing ?? Promise.resolve();
   }
 
   /** Takes a line without its run id and end; the promise is that of `LineChannel.room`. */
@@ -70,5 +104,16 @@ export class RunLog {
           `for run ID='${this.runId}'. Attempted logging new value '${value}'.`,
       );
     }
+  }
+}
+
+/** A tag that somebody has spoilt lists nothing. */
+function parseListed(text: string): readonly LoggedArtifact[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? (value as LoggedArtifact[]) : [];
+  } catch (error) {
+    if (error instanceof SyntaxError) return [];
+    throw error;
   }
 }

@@ -1,5 +1,6 @@
+import type { ArtifactRepository } from "../artifacts/artifact-repository.ts";
 import type { LineChannel } from "../client/line-channel.ts";
-import { plainAccess } from "../entities/server-access.ts";
+import { plainAccess, type ServerAccess } from "../entities/server-access.ts";
 import { type ErrorCode, StoreError, TrackError } from "../errors.ts";
 import { resolveServerAccess } from "../settings/server-access.ts";
 import { syncTimeoutOf, syncTimeoutVariable, usualSyncTimeoutMs } from "../settings/sync-timeout.ts";
@@ -19,6 +20,8 @@ export interface Session {
   readonly store: TrackingStore;
   /** Has a run sampled from here on, or no longer; absent where this thread has not started the recorder. */
   readonly sample?: (runId: string, isOn: boolean, firstStep: number) => void;
+  /** The artifacts of a run, by its artifact URI; to be closed by whoever has asked. */
+  openArtifacts(artifactUri: string): Promise<ArtifactRepository>;
   /** How far what was said by `lines` must have come before `store` knows of it. */
   readonly barrier: "journal" | "store";
 }
@@ -95,14 +98,16 @@ async function open(uri: string): Promise<Session> {
     const env = { ...environment, MLFLOW_TRACKING_URI: before };
     const access = isServerUri(before ?? uri) ? { access: resolveServerAccess(before ?? uri, env) } : {};
     const store = await openTrackingStore(before ?? uri, { mode: "write", ...access });
-    return await begin(inherited, store, isLoopback(before ?? uri) ? "journal" : "store");
+    const barrier = isLoopback(before ?? uri) ? "journal" : "store";
+    return await begin(inherited, { store, barrier, ...access });
   }
   const { getEnvironmentData } = await import("node:worker_threads");
   const shared = (getEnvironmentData(sharedKey(uri)) as SharedSession | undefined) ?? (await startRecorder(uri));
   const plain = plainAccess(shared.url);
   const retry = { ...plain.retry, maxRetries: endpointRetries };
   const access = { ...plain, retry, authorization: `Bearer ${shared.token}` };
-  const session = await begin(shared, await openTrackingStore(shared.url, { mode: "write", access }), "journal");
+  const store = await openTrackingStore(shared.url, { mode: "write", access });
+  const session = await begin(shared, { store, barrier: "journal", access });
   const sample = samplers.get(uri);
   return sample === undefined ? session : { ...session, sample };
 }
@@ -132,13 +137,16 @@ async function startRecorder(uri: string): Promise<SharedSession> {
 
 async function begin(
   where: { readonly socketPath: string; readonly logPath?: string },
-  store: TrackingStore,
-  barrier: Session["barrier"],
+  { access, ...reached }: Pick<Session, "store" | "barrier"> & { readonly access?: ServerAccess },
 ): Promise<Session> {
   const { LineChannel } = await import("../client/line-channel.ts");
   const lines = new LineChannel({ ...where, onLost: (error) => report(error) });
   lineChannels.add(lines);
-  return { lines, store, barrier };
+  const openArtifacts = async (artifactUri: string): Promise<ArtifactRepository> => {
+    const { openArtifactRepository } = await import("../artifacts/open-artifact-repository.ts");
+    return openArtifactRepository(artifactUri, access === undefined ? {} : { access });
+  };
+  return { lines, ...reached, openArtifacts };
 }
 
 /** The recorder's own endpoint, which answers from its journal. */

@@ -93,6 +93,63 @@ describe.skipIf(!isInstalled(newestMlflow))(`the library beside MLflow ${newestM
     expect(named(ours)).toEqual(named(theirs));
   });
 
+  test("tables are appended to, by MLflow and by the library in turn, as .json and as .parquet", async () => {
+    await using rig = setupLibrary();
+    const first = await runProgram(
+      rig,
+      `await track.withRun({ runName: "tables" }, async (run) => {
+         for (const file of ["t.json", "deep/t.parquet"]) {
+           track.logTable({ q: ["a", "ü"], r: [1, 2], ok: true, at: new Date(1e12) }, file);
+           track.logTable([{ q: "b" }], file);
+         }
+         console.log(JSON.stringify(run.info.runId));
+       });`,
+    );
+    const [runId] = printed(first) as readonly string[];
+    const python = (code: string): unknown => {
+      const lines = ["import json, mlflow", `mlflow.set_tracking_uri("${rig.trackingUri}")`, code];
+      const done = spawnSync(venvProgram(newestMlflow, "python"), ["-c", lines.join("\n")], {
+        cwd: rig.cwd,
+        env: { ...mlflowEnvironment(rig.cwd), MLFLOW_RUN_ID: "" },
+        encoding: "utf8",
+      });
+      if (done.status !== 0) throw new Error(done.stderr);
+      return JSON.parse(done.stdout.trim().split("\n").at(-1) ?? "null");
+    };
+    const files = '["t.json", "deep/t.parquet"]';
+    python(`
+with mlflow.start_run(run_id="${runId}"):
+    for file in ${files} + ["theirs.json"]:
+        mlflow.log_table({"q": ["c"], "r": [3]}, file)
+print(1)`);
+    await runProgram(
+      rig,
+      `await track.withRun({ runId: "${runId}" }, () => {
+         for (const file of ${files}) track.logTable({ q: "d", s: 0.5 }, file);
+         track.logTable({ q: "d", s: 0.5 }, "ours.json");
+       });`,
+    );
+    const read = python(`
+tables = [mlflow.load_table(file, run_ids=["${runId}"]) for file in ${files} + ["ours.json"]]
+tag = mlflow.get_run("${runId}").data.tags["mlflow.loggedArtifacts"]
+print(json.dumps([json.loads(t.to_json(orient="split", date_format="iso")) for t in tables] + [tag]))`);
+    const at = (text: string) => [text, text, null, null, null];
+    const columns = (table: unknown, name: string) => {
+      const { columns: names, data } = table as { columns: string[]; data: unknown[][] };
+      return data.map((row) => row[names.indexOf(name)]);
+    };
+    const [json, parquet, ours, tag] = read as readonly unknown[];
+    for (const table of [json, parquet]) {
+      expect(columns(table, "q")).toEqual(["a", "ü", "b", "c", "d"]);
+      expect(columns(table, "r")).toEqual([1, 2, null, 3, null]);
+      expect(columns(table, "s")).toEqual([null, null, null, null, 0.5]);
+      expect(columns(table, "at").map((time) => time ?? null)).toEqual(at("2001-09-09T01:46:40.000Z"));
+    }
+    expect(ours).toMatchObject({ columns: ["q", "s"], data: [["d", 0.5]] });
+    const entry = (path: string) => `{"path": "${path}", "type": "table"}`;
+    expect(tag).toBe(`[${["t.json", "deep/t.parquet", "theirs.json", "ours.json"].map(entry).join(", ")}]`);
+  });
+
   test("a tracking server makes the runs; what dies is ended there too", async () => {
     await using rig = setupLibrary();
     const folder = makeTestFolder();
@@ -124,6 +181,12 @@ describe.skipIf(!isInstalled(newestMlflow))(`the library beside MLflow ${newestM
     const { files } = await server.get("artifacts/list", { run_id: wholeId ?? "" });
     expect(files).toMatchObject([{ path: "a.txt", file_size: 5 }]);
     expect((await runOf(openId ?? "")).info).toMatchObject({ status: "FINISHED" });
+    for (const n of [1, 2]) {
+      const table = `track.logTable({ n: [${n}] }, "deep/t.json")`;
+      await runProgram(rig, `await track.withRun({ runId: "${openId}" }, () => { ${table}; });`, { env });
+    }
+    const place = `${server.url}/get-artifact?run_uuid=${openId}&path=deep/t.json`;
+    expect(await (await fetch(place)).json()).toEqual({ columns: ["n"], data: [[1], [2]] });
 
     const path = writeProgram(rig, "inside.mjs", story);
     const inside = await rig.track(["run", "--no-system-metrics", "--", process.execPath, path], { env });
