@@ -55,6 +55,7 @@ export class RunWriterTarget implements LogTarget {
         return { ok: false, message: request.message };
       case "get":
       case "end":
+      case "sampling":
         return { ok: false, message: `"${request.kind}" asks a socket, not a store` };
       case "flush":
         await this.#writeMetrics();

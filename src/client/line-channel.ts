@@ -49,6 +49,7 @@ export class LineChannel {
   #isTurnAsked = false;
   #sent: Sent[] = [];
   #bytesSinceAsked = 0;
+  readonly #kept = new Map<string, object>();
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
   #partial = "";
@@ -71,6 +72,12 @@ export class LineChannel {
       this.#isTurnAsked = true;
       setImmediate(this.#onTurn);
     }
+  }
+
+  /** A line that each later recorder is told as well, until it is taken back (`undefined`); this one is told by the caller. */
+  keep(key: string, line: object | undefined): void {
+    if (line === undefined) this.#kept.delete(key);
+    else this.#kept.set(key, line);
   }
 
   /** Resolves at once while the recorder keeps up, else when the kernel has taken what was written. Never rejects. */
@@ -188,6 +195,7 @@ export class LineChannel {
       if (this.#isClosed) return;
       this.#partial = "";
       this.#socket = this.#connect();
+      for (const line of this.#kept.values()) this.#socket.write(`${JSON.stringify(line)}\n`);
       for (const { bytes } of this.#sent) this.#socket.write(bytes);
       if (this.#waiting.size > 0) this.#socket.ref();
       else this.#drain();

@@ -24,8 +24,6 @@ export interface ProgramRecorder {
   readonly socketPath: string;
   readonly logPath: string;
   readonly endpoint: { readonly port: number; readonly token: string };
-  /** Has a run sampled from here on, or no longer. */
-  sample(runId: string, isOn: boolean, firstStep: number): void;
   /** At the end of the process: tells its outcome. Returns what waits until all is stored; false where `deadline` (monotonic ms) came first. */
   end(exitCode: number): (deadline: number) => boolean;
 }
@@ -81,7 +79,6 @@ function run({ journalFolder, logging, loopback, trackingUri }: Parts): ProgramR
     socketPath: logging.path,
     logPath: join(journalFolder, journalFiles.appendFile),
     endpoint: loopback,
-    sample: (runId, isOn, firstStep) => recorder.tell({ type: "sampling", runId, isOn, firstStep }),
     end: (exitCode) => {
       const outcome: OutcomeRecord = {
         outcome: { kind: "exited", exitCode },

@@ -1,6 +1,7 @@
 import type { Run, RunData } from "../entities/run.ts";
 import { mlflowTags } from "../entities/tag-keys.ts";
-import { invalidParameter, TrackError } from "../errors.ts";
+import { invalidParameter } from "../errors.ts";
+import { samplingRequestJson } from "../wire/sampling-request.ts";
 import { report } from "./report.ts";
 import { say, type Session } from "./session.ts";
 import type { Table } from "./table.ts";
@@ -72,21 +73,29 @@ export class RunLog {
     await say(this.session.lines, { ...line, run_id: this.runId }).catch((error: unknown) => report(error));
   }
 
-  /** A resumed run goes on behind the steps that it has. */
+  /** A resumed run goes on behind the steps that it has. Where it is not to be sampled, that is reported. */
   startSampling(metrics: RunData["metrics"]): void {
-    const { sample } = this.session;
-    if (sample === undefined) {
-      const text = "system metrics are sampled by `track run`, or by the thread that started the first run";
-      report(new TrackError(`${text}: run ${this.runId} has none of its own`));
-      return;
-    }
     const steps = metrics.filter(({ key }) => key.startsWith("system/")).map(({ step }) => step + 1);
     this.#isSampled = true;
-    sample(this.runId, true, Math.max(0, ...steps));
+    const line = this.#samplingLine(true, Math.max(0, ...steps));
+    const { lines } = this.session;
+    // A recorder that takes the place of this one has heard nothing of it.
+    lines.keep(this.runId, line);
+    say(lines, line).catch((error: unknown) => {
+      lines.keep(this.runId, undefined);
+      report(error);
+    });
   }
 
   stopSampling(): void {
-    if (this.#isSampled) this.session.sample?.(this.runId, false, 0);
+    if (!this.#isSampled) return;
+    const { lines } = this.session;
+    lines.keep(this.runId, undefined);
+    lines.write(`${JSON.stringify(this.#samplingLine(false, 0))}\n`);
+  }
+
+  #samplingLine(isOn: boolean, firstStep: number): object {
+    return { sampling: samplingRequestJson({ isOn, pid: process.pid, firstStep }), run_id: this.runId };
   }
 
   writeParams(pairs: Pairs): Promise<void> {

@@ -24,7 +24,7 @@ export interface StartRunOptions {
   readonly tags?: Readonly<Record<string, TextValue>>;
   /** Markdown, kept as tag `mlflow.note.content`. */
   readonly description?: string;
-  /** Samples machine and program while the run is open, by default as MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING says. `track run` samples for itself. */
+  /** Samples machine and program while the run is open, by default as MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING says. `track run` decides for its own run. */
   readonly logSystemMetrics?: boolean;
 }
 

@@ -18,8 +18,6 @@ import { userName } from "./user-name.ts";
 export interface Session {
   readonly lines: LineChannel;
   readonly store: TrackingStore;
-  /** Has a run sampled from here on, or no longer; absent where this thread has not started the recorder. */
-  readonly sample?: (runId: string, isOn: boolean, firstStep: number) => void;
   /** The artifacts of a run, by its artifact URI; to be closed by whoever has asked. */
   openArtifacts(artifactUri: string): Promise<ArtifactRepository>;
   /** How far what was said by `lines` must have come before `store` knows of it. */
@@ -40,7 +38,6 @@ const endpointRetries = 3;
 const sessions = new Map<string, Promise<Session>>();
 const lineChannels = new Set<LineChannel>();
 const endings: ((exitCode: number) => (deadline: number) => boolean)[] = [];
-const samplers = new Map<string, NonNullable<Session["sample"]>>();
 let isWatchingExit = false;
 
 /** What `setTrackingUri` has chosen, and where the program's own recorder was reached until then. */
@@ -107,9 +104,7 @@ async function open(uri: string): Promise<Session> {
   const retry = { ...plain.retry, maxRetries: endpointRetries };
   const access = { ...plain, retry, authorization: `Bearer ${shared.token}` };
   const store = await openTrackingStore(shared.url, { mode: "write", access });
-  const session = await begin(shared, { store, barrier: "journal", access });
-  const sample = samplers.get(uri);
-  return sample === undefined ? session : { ...session, sample };
+  return await begin(shared, { store, barrier: "journal", access });
 }
 
 /** Inside `track run` and `track start`: the run's own recorder, unless the program has chosen another store. */
@@ -125,9 +120,8 @@ const sharedKey = (uri: string): string => `track session ${process.pid} ${uri}`
 
 async function startRecorder(uri: string): Promise<SharedSession> {
   const { startProgramRecorder } = await import("./program-recorder.ts");
-  const { socketPath, logPath, endpoint, end, sample } = await startProgramRecorder(uri, userName());
+  const { socketPath, logPath, endpoint, end } = await startProgramRecorder(uri, userName());
   endings.push(end);
-  samplers.set(uri, sample);
   const url = `http://127.0.0.1:${endpoint.port}`;
   const shared: SharedSession = { socketPath, logPath, url, token: endpoint.token };
   const { setEnvironmentData } = await import("node:worker_threads");

@@ -11,7 +11,7 @@ export function parseShellPid(line: string): number | undefined {
 
 /**
  * Parses one line of the append file: an NDJSON object as on the socket, or words. `undefined` where there is nothing
- * to record: a blank line, or a flush, which a file has no need of. Throws `BadLineError`.
+ * to record: a blank line, or a flush, which a file has no need of, or what is only for a recorder that lives. Throws `BadLineError`.
  */
 export function parseFileLine(line: string): LogRecord | undefined {
   const text = line.trim();
@@ -22,6 +22,8 @@ export function parseFileLine(line: string): LogRecord | undefined {
     case "record":
       return request.record;
     case "flush":
+    // Said at the end of a program, when there is nothing to sample any more.
+    case "sampling":
       return undefined;
     case "get":
       throw new BadLineError("bad-value", 'a file cannot answer "get": ask the socket');

@@ -1,5 +1,6 @@
 import type { LogRecord } from "../entities/log-record.ts";
 import type { EndRequest } from "../wire/end-request.ts";
+import type { SamplingRequest } from "../wire/sampling-request.ts";
 
 /** Who said a record. `offset`: how far the append file is taken in once this record is, in bytes. */
 export type RecordSource =
@@ -43,6 +44,8 @@ export interface IntakeHandler extends RecordHandler {
   getRun(runId?: string): unknown;
   /** `track end` of a shell's run; resolves to a summary once all is stored. A `StoreError` refuses it. */
   end?(request: EndRequest): Promise<unknown>;
+  /** A program has its own runs sampled. A `StoreError` refuses it. */
+  sample?(request: SamplingRequest): void;
 }
 
 /** What the append file needs besides. */

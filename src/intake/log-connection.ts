@@ -136,6 +136,9 @@ export class LogConnection {
       case "end":
         this.#answerLater(request.id, this.#endRun(request));
         break;
+      case "sampling":
+        this.#sample(request);
+        break;
       case "bad":
         if (request.id === undefined || request.id === "null") {
           this.#options.handler.reportBad(request.reason, request.message);
@@ -198,6 +201,15 @@ export class LogConnection {
     const { handler } = this.#options;
     if (handler.end === undefined) throw new StoreError("INVALID_STATE", "this run ends with its command");
     return `,"summary":${JSON.stringify(await handler.end(request))}`;
+  }
+
+  #sample({ request, id }: IntakeRequest & { readonly kind: "sampling" }): void {
+    try {
+      this.#options.handler.sample?.(request);
+      if (id !== undefined) this.#replies.add(`{"id":${id},"ok":true}\n`);
+    } catch (error) {
+      this.#refuse(id, error, (text) => this.#replies.add(text));
+    }
   }
 
   /** Whatever goes wrong with one line stays with that line: recording never hurts the program that speaks. */

@@ -3,6 +3,7 @@ import type { ErrorCode } from "../errors.ts";
 import { BadLineError, excerpt } from "./bad-line.ts";
 import type { BadLineKind, FlushLevel } from "./intake-handler.ts";
 import { type EndRequest, parseEndRequest } from "../wire/end-request.ts";
+import { parseSamplingRequest, type SamplingRequest } from "../wire/sampling-request.ts";
 import { parseKeepingNumberText } from "./json-source.ts";
 import {
   badValue,
@@ -26,6 +27,7 @@ export type IntakeRequest =
   | { readonly kind: "flush"; readonly level: FlushLevel; readonly id: RequestId | undefined }
   | { readonly kind: "get"; readonly runId: string | undefined; readonly id: RequestId | undefined }
   | { readonly kind: "end"; readonly request: EndRequest; readonly id: RequestId | undefined }
+  | { readonly kind: "sampling"; readonly request: SamplingRequest; readonly id: RequestId | undefined }
   | BadRequest;
 
 export interface BadRequest {
@@ -46,6 +48,7 @@ const sorts = {
   flush: ["flush", "id"],
   get: ["get", "run_id", "id"],
   end: ["end", "id"],
+  sampling: ["sampling", "run_id", "id"],
 } as const;
 const knownFields = new Set<string>(Object.values(sorts).flat());
 
@@ -116,6 +119,10 @@ function readRequest(line: Line, text: string, id: RequestId | undefined): Intak
     const request = parseEndRequest(line["end"]);
     if (request === undefined) throw badValue(`"end" is not understood: ${excerpt(textOf(line["end"]))}`);
     return { kind: "end", request, id };
+  }
+  if (line["sampling"] !== undefined) {
+    checkFields(line, "sampling");
+    return { kind: "sampling", request: readSampling(line), id };
   }
   return { kind: "record", record: readBatch(line, text), id };
 }
@@ -232,6 +239,12 @@ function readText(line: Line): LogTextRecord {
     artifactFile: checkArtifactPath("artifact_file", line["artifact_file"]),
     ...(isGiven(line["run_id"]) && { runId: checkRunIdField(line["run_id"]) }),
   };
+}
+
+function readSampling(line: Line): SamplingRequest {
+  const request = parseSamplingRequest(line["sampling"]);
+  if (request === undefined) throw badValue(`"sampling" is not understood: ${excerpt(textOf(line["sampling"]))}`);
+  return { ...request, ...(isGiven(line["run_id"]) && { runId: checkRunIdField(line["run_id"]) }) };
 }
 
 function readFlushLevel(value: unknown): FlushLevel {

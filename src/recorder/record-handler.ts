@@ -1,4 +1,5 @@
 import type { EndRequest } from "../wire/end-request.ts";
+import type { SamplingRequest } from "../wire/sampling-request.ts";
 import type { LogRecord } from "../entities/log-record.ts";
 import type {
   AppendFileHandler,
@@ -27,6 +28,8 @@ export interface RecordHandlerOptions {
   warn(kind: string, text: string): void;
   /** How far the append file is taken in, in bytes. */
   onOffset(offset: number): void;
+  /** Absent where nothing is sampled any more. */
+  readonly sample?: ((request: SamplingRequest) => void) | undefined;
   /** Where the run belongs to a shell. */
   readonly shell?: ShellVoice | undefined;
   /** After each chunk of records. */
@@ -82,6 +85,10 @@ export class RecordHandler implements IntakeHandler, AppendFileHandler {
     if (shell === undefined) throw new StoreError("INVALID_STATE", "this run ends with its command");
     this.batchEnd();
     return await shell.end(request);
+  }
+
+  sample(request: SamplingRequest): void {
+    this.#options.sample?.(request);
   }
 
   reportBad(kind: BadLineKind, message: string): void {

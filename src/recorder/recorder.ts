@@ -3,14 +3,13 @@ import { Server, Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { sleep } from "../util/sleep.ts";
 import { failOnPurpose } from "../util/test-fault.ts";
-import type { RecorderMessage, SamplingMessage, WrapperMessage } from "../wire/control-messages.ts";
+import type { RecorderMessage, WrapperMessage } from "../wire/control-messages.ts";
 import type { AttemptEnd } from "../wire/final-status.ts";
 import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
 import { readJson } from "./dead-journals.ts";
 import { Endpoint } from "./endpoint/endpoint.ts";
 import { untilGone } from "./orphaned-command.ts";
 import { ProgramDeath } from "./program-death.ts";
-import { ProgramSampling } from "./program-sampling.ts";
 import { repairBeside, repairBudgetMs } from "./repair-beside.ts";
 import { RunEnding } from "./run-ending.ts";
 import { RunSession } from "./run-session.ts";
@@ -37,7 +36,6 @@ export class Recorder {
   #hello: Hello | undefined;
   #command: ProcessIdentity | undefined;
   #isEnding = false;
-  #sampling: ProgramSampling | undefined;
   #death: ProgramDeath | undefined;
   #repaired: Promise<void> | undefined;
   #isWrapperGone = false;
@@ -69,9 +67,6 @@ export class Recorder {
         return;
       case "detach":
         void this.#session?.then((session) => this.#detach(session, message.runId));
-        return;
-      case "sampling":
-        this.#sample(message);
         return;
       case "outcome":
         this.#endOnce(() => this.#end(message.outcome));
@@ -170,13 +165,6 @@ export class Recorder {
     this.#options.tell({ type: "accepted" });
   }
 
-  #sample(message: SamplingMessage): void {
-    void this.#session?.then(({ recording }) => {
-      this.#sampling ??= new ProgramSampling(recording, this.#options.env);
-      this.#sampling.set(message);
-    });
-  }
-
   #endOnce(end: () => Promise<void>): void {
     if (this.#isEnding) return;
     this.#isEnding = true;
@@ -202,7 +190,6 @@ export class Recorder {
   async #end(end: AttemptEnd): Promise<void> {
     this.#death?.stop();
     const session = await this.#sessionOrLeave();
-    await this.#sampling?.stop();
     await this.#endingOf(session).run(end);
     // A store that does not take this run does not take others' either: they are not waited for.
     const isStoreThere = session.recording.pendingEntries === 0;

@@ -8,6 +8,7 @@ import { describeRun } from "./describe-run.ts";
 import { joinedRank } from "./joined-rank.ts";
 import { LifeTags } from "./life-tags.ts";
 import { openReadAlong, type ReadAlong } from "./read-along.ts";
+import { ProgramSampling } from "./program-sampling.ts";
 import { Recording, type RecordingOptions } from "./recording.ts";
 import type { ShellVoice } from "./record-handler.ts";
 import { createRunMonitor, samplingTags } from "./run-sampling.ts";
@@ -32,6 +33,7 @@ export class RunSession {
   readonly #options: RunSessionOptions;
   readonly #lifeTags: LifeTags;
   readonly #monitor: SystemMetricsMonitor | undefined;
+  readonly #programs: ProgramSampling;
   #command: ProcessIdentity | undefined;
   #description: Promise<void> = Promise.resolve();
 
@@ -47,14 +49,18 @@ export class RunSession {
   }
 
   private constructor(recording: Recording, options: RunSessionOptions, readAlong: ReadAlong) {
-    const { isRepair = false, shell } = options;
+    const { isRepair = false, shell, env, now } = options;
     this.recording = recording;
     this.#options = options;
     this.#lifeTags = new LifeTags(recording, options.now);
-    this.sources = new SaidSources(recording, { tensorboard: readAlong.tensorboard, shell });
+    this.sources = new SaidSources(recording, {
+      tensorboard: readAlong.tensorboard,
+      shell,
+      sample: isRepair ? undefined : (request) => this.#programs.set(request),
+    });
+    this.#programs = new ProgramSampling(recording, env);
     this.console = new SessionConsole(recording, { isRepair, metrics: readAlong.console });
     if (!isRepair && recording.header.sampling.enabled) {
-      const { env, now } = options;
       this.#monitor = createRunMonitor(recording, { env, now, rootPid: () => this.#command?.pid });
     }
   }
@@ -94,7 +100,7 @@ export class RunSession {
   /** Takes in what is still on its way and writes how the attempt ended; the last thing written is the final status. */
   async end(end: AttemptEnd): Promise<void> {
     this.#lifeTags.stop();
-    const stopped = this.#monitor?.stop();
+    const stopped = Promise.all([this.#monitor?.stop(), this.#programs.stop()]);
     await this.sources.takeIn();
     await this.console.store();
     this.sources.tellEmptyFolders();

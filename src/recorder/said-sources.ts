@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { AppendFileReader } from "../intake/append-file.ts";
 import { LogSocketServer } from "../intake/log-socket.ts";
 import type { TensorboardReader } from "../intake/tensorboard/tensorboard-reader.ts";
+import type { SamplingRequest } from "../wire/sampling-request.ts";
 import { journalFiles } from "../wire/journal-header.ts";
 import { ArtifactIntake } from "./artifact-intake.ts";
 import type { Endpoint } from "./endpoint/endpoint.ts";
@@ -16,6 +17,7 @@ export interface SaidSourcesOptions {
   readonly tensorboard: TensorboardReader | undefined;
   /** Of a run that belongs to a shell. */
   readonly shell: ShellVoice | undefined;
+  readonly sample: ((request: SamplingRequest) => void) | undefined;
 }
 
 /** Where a run's processes say things: the socket, the append file, MLflow's API, event files. */
@@ -102,6 +104,7 @@ export class SaidSources {
       warn: (kind, text) => recording.notice(kind, text),
       onOffset: (offset) => (this.#logOffset = offset),
       shell: this.#options.shell,
+      sample: this.#options.sample,
       onBatch: () => this.#slowDown(),
     });
   }

@@ -39,18 +39,9 @@ export type WrapperMessage =
       readonly console: ConsoleSource;
       readonly runId: string;
     }
-  | SamplingMessage
   | { readonly type: "outcome"; readonly outcome: OutcomeRecord }
   /** Only of a shell's run, behind all that is handed over: whoever started the recorder leaves now. `runId`: as exported. */
   | { readonly type: "detach"; readonly runId: string };
-
-/** A program wants one of its runs to be sampled, from this step on, or no longer. */
-export interface SamplingMessage {
-  readonly type: "sampling";
-  readonly runId: string;
-  readonly isOn: boolean;
-  readonly firstStep: number;
-}
 
 /** Also the content of the journal's `outcome.json`. */
 export interface OutcomeRecord {

@@ -398,6 +398,67 @@ describe("everything else", () => {
     expect([keysOf("unseen"), keysOf("later")]).toEqual([[], []]);
   });
 
+  test("logSystemMetrics below `track run`: runs below the command's own are sampled as they ask; in a worker thread too", async () => {
+    await using rig = setupLibrary();
+    const path = join(rig.cwd, "train.mjs");
+    const interval = { MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL: "0.3" };
+    writeFileSync(
+      path,
+      `import * as track from "track";
+       import { once } from "node:events";
+       import { isMainThread, Worker } from "node:worker_threads";
+       const second = () => new Promise((resolve) => setTimeout(resolve, 1000));
+       if (isMainThread) {
+         await track.startRun({ logSystemMetrics: true });
+         await track.withRun({ runName: "seen", nested: true, logSystemMetrics: true }, second);
+         await track.withRun({ runName: "unseen", nested: true }, second);
+         await once(new Worker(import.meta.filename, { argv: [track.activeRun().info.runId] }), "exit");
+       } else await track.withRun({ runName: "worker", parentRunId: process.argv[2], logSystemMetrics: true }, second);`,
+    );
+    const sampled = (runs: Readonly<Record<string, Run>>) =>
+      Object.entries(runs)
+        .filter(([, run]) => run.data.metrics.some(({ key }) => key === "system/cpu_utilization_percentage"))
+        .map(([name]) => name)
+        .toSorted();
+    const on = await rig.track(["run", "-n", "own", "--", process.execPath, path], { env: interval });
+    expect([on.code, on.stderr], on.stderr).toEqual([0, expect.not.stringContaining("TrackWarning")]);
+    expect(sampled(await byName(rig))).toEqual(["own", "seen", "worker"]);
+    await using other = setupLibrary();
+    const options = ["-n", "own", "--no-system-metrics"];
+    const off = await other.track(["run", ...options, "--", process.execPath, path], { env: interval });
+    // What was typed wins, and is told.
+    expect([off.code, off.stderr]).toEqual([0, expect.stringMatching(/TrackWarning: .*--no-system-metrics/u)]);
+    expect(sampled(await byName(other))).toEqual(["seen", "worker"]);
+  });
+
+  test("a recorder that takes the place of a killed one goes on sampling", async () => {
+    await using rig = setupLibrary();
+    const program = startProgram(
+      rig,
+      `import { existsSync } from "node:fs";
+       await track.startRun({ runName: "seen", logSystemMetrics: true });
+       await track.flush({ to: "store" });
+       console.log("begun");
+       setInterval(() => existsSync("enough") && process.exit(0), 50);`,
+      { env: { MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL: "0.3" } },
+    );
+    await waitFor(() => program.stdout().includes("begun"));
+    const samples = async () => {
+      await using store = await rig.openStore();
+      const { runId } = (await rig.run()).info;
+      return (await store.getMetricHistory(runId, "system/cpu_utilization_percentage", { maxResults: 1000 })).items;
+    };
+    await waitFor(async () => (await samples()).length > 0, { what: "a first sample is stored" });
+    const [recorder] = processesIn(rig.root).filter((pid) => pid !== program.process.pid);
+    const before = (await samples()).length;
+    process.kill(recorder ?? 0, "SIGKILL");
+    await waitFor(async () => (await samples()).length > before + 2, { what: "its successor's samples" });
+    writeFileSync(join(rig.cwd, "enough"), "");
+    await program.finished;
+    const steps = (await samples()).map(({ step }) => step);
+    expect(new Set(steps).size).toBe(steps.length);
+  });
+
   test("artifacts of all kinds, inputs, tags and searches", async () => {
     await using rig = setupLibrary();
     const done = await runProgram(

@@ -211,3 +211,15 @@ test("what a message quotes is short and printable", () => {
   expect(message.length).toBeLessThan(200);
   expect(message).not.toContain("\u001b");
 });
+
+test("a program has one of its runs sampled", () => {
+  const line = { sampling: { on: true, pid: 77, first_step: 4 }, run_id: "abc", id: 1 };
+  expect(parseLine(JSON.stringify(line))).toEqual({
+    kind: "sampling",
+    id: "1",
+    request: { isOn: true, pid: 77, firstStep: 4, runId: "abc" },
+  });
+  expect(bad({ sampling: true })).toMatch(/"sampling" is not understood/u);
+  expect(bad({ sampling: { on: true } })).toMatch(/"sampling" is not understood/u);
+  expect(bad({ sampling: { on: true, pid: 1 }, step: 1 })).toMatch(/"sampling" comes alone/u);
+});
