@@ -3,36 +3,28 @@ import { createReadStream, createWriteStream, mkdirSync, readFileSync, symlinkSy
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ArtifactRepository } from "../../src/artifacts/artifact-repository.ts";
 import { openArtifactRepository } from "../../src/artifacts/open-artifact-repository.ts";
 import { plainAccess } from "../../src/entities/server-access.ts";
 import { refused } from "../store/tracking-store-contract.ts";
 import { FaultProxy } from "./fault-proxy.ts";
-import { makeFolder, makeTestFolder, removeFolder } from "./interop-folder.ts";
-import { MlflowServer } from "./mlflow-server.ts";
+import { makeTestFolder } from "./interop-folder.ts";
 import { isInstalled, newestMlflow } from "./mlflow-versions.ts";
+import { serveMlflow } from "./served.ts";
 
 const megabyte = 1024 * 1024;
 
 describe.skipIf(!isInstalled(newestMlflow))("artifacts behind MLflow's proxy", () => {
-  let server: MlflowServer;
+  const served = serveMlflow();
   let proxy: FaultProxy;
   let folder: string;
   let repository: ArtifactRepository;
   let bytes: number;
   let count = 0;
 
-  beforeAll(async () => {
-    const place = makeFolder();
-    server = await MlflowServer.start(newestMlflow, `sqlite:///${place}/mlflow.db`, place);
-    return async () => {
-      await server[Symbol.asyncDispose]();
-      removeFolder(place);
-    };
-  });
   beforeEach(async () => {
-    proxy = await FaultProxy.start(server.url);
+    proxy = await FaultProxy.start(served.server.url);
     folder = makeTestFolder();
     count += 1;
     bytes = 0;

@@ -1,29 +1,20 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { plainAccess, type ServerAccess } from "../../src/entities/server-access.ts";
 import { trackTags } from "../../src/entities/tag-keys.ts";
 import { openRestStore, type RestStore } from "../../src/store/rest/rest-store.ts";
 import { point, refused } from "../store/tracking-store-contract.ts";
 import { type Fault, FaultProxy } from "./fault-proxy.ts";
-import { makeFolder, removeFolder } from "./interop-folder.ts";
-import { MlflowServer } from "./mlflow-server.ts";
 import { isInstalled, newestMlflow } from "./mlflow-versions.ts";
+import { serveMlflow } from "./served.ts";
 
 describe.skipIf(!isInstalled(newestMlflow))("a tracking server behind a bad network", () => {
-  let server: MlflowServer;
+  const served = serveMlflow({ isWarm: true });
   let proxy: FaultProxy;
   let store: RestStore;
   let retries: string[];
 
-  beforeAll(async () => {
-    const folder = makeFolder();
-    server = await MlflowServer.start(newestMlflow, `sqlite:///${folder}/mlflow.db`, folder);
-    return async () => {
-      await server[Symbol.asyncDispose]();
-      removeFolder(folder);
-    };
-  });
   beforeEach(async () => {
-    proxy = await FaultProxy.start(server.url);
+    proxy = await FaultProxy.start(served.server.url);
     retries = [];
     store = open();
   });

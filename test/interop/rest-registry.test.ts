@@ -1,27 +1,18 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { plainAccess } from "../../src/entities/server-access.ts";
 import { StoreError } from "../../src/errors.ts";
 import type { RegistryStore } from "../../src/store/registry-store.ts";
 import { openRestStore } from "../../src/store/rest/rest-store.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
-import { makeFolder, makeTestFolder, removeFolder } from "./interop-folder.ts";
-import { MlflowServer } from "./mlflow-server.ts";
+import { makeTestFolder } from "./interop-folder.ts";
 import { isInstalled, newestMlflow } from "./mlflow-versions.ts";
+import { serveMlflow } from "./served.ts";
 
 describe.skipIf(!isInstalled(newestMlflow))("the model registry of a tracking server", () => {
-  let server: MlflowServer;
-
-  beforeAll(async () => {
-    const folder = makeFolder();
-    server = await MlflowServer.start(newestMlflow, `sqlite:///${folder}/mlflow.db`, folder);
-    return async () => {
-      await server[Symbol.asyncDispose]();
-      removeFolder(folder);
-    };
-  });
+  const served = serveMlflow();
 
   test("does, call by call, what that of a database does", async () => {
-    await using remote = openRestStore(plainAccess(server.url));
+    await using remote = openRestStore(plainAccess(served.server.url));
     await using local = await openSqliteStore(`${makeTestFolder()}/mlflow.db`, { mode: "write" });
     const [there, here] = [await remote.openRegistry(), await local.openRegistry()];
     for (const [name, step] of Object.entries(steps)) {

@@ -1,31 +1,19 @@
 import { DatabaseSync } from "node:sqlite";
-import { beforeAll, describe } from "vitest";
+import { describe } from "vitest";
 import { plainAccess } from "../../src/entities/server-access.ts";
 import { openRestStore } from "../../src/store/rest/rest-store.ts";
 import { describeTrackingStore, type StoreRig } from "../store/tracking-store-contract.ts";
-import { makeFolder, removeFolder } from "./interop-folder.ts";
-import { MlflowServer } from "./mlflow-server.ts";
 import { isInstalled, mlflowVersions } from "./mlflow-versions.ts";
+import { serveMlflow } from "./served.ts";
 
 const versions = mlflowVersions.filter(isInstalled);
 
 describe.each(versions)("a tracking server, MLflow $version on SQLite", (version) => {
-  let server: MlflowServer;
-  let path: string;
-
-  beforeAll(async () => {
-    const folder = makeFolder();
-    path = `${folder}/mlflow.db`;
-    server = await MlflowServer.start(version, `sqlite:///${path}`, folder);
-    return async () => {
-      await server[Symbol.asyncDispose]();
-      removeFolder(folder);
-    };
-  });
+  const served = serveMlflow({ version });
 
   const open = (): Promise<StoreRig> => {
-    emptyDatabase(path);
-    const store = openRestStore(plainAccess(server.url));
+    emptyDatabase(`${served.folder}/mlflow.db`);
+    const store = openRestStore(plainAccess(served.server.url));
     return Promise.resolve({ store, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() });
   };
   describeTrackingStore("REST store", open, { keepsExperimentTags: version.version === "3.1.4" });

@@ -1,61 +1,22 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { openArtifactRepository } from "../../src/artifacts/open-artifact-repository.ts";
 import { plainAccess } from "../../src/entities/server-access.ts";
 import type { Run } from "../../src/entities/run.ts";
-import { type Finished, metricsOf, paramsOf, processesIn, tagsOf, TrackRig, waitFor } from "../e2e/rig.ts";
-import { FaultProxy } from "./fault-proxy.ts";
-import { makeFolder, removeFolder } from "./interop-folder.ts";
-import { MlflowServer } from "./mlflow-server.ts";
+import { type Finished, metricsOf, paramsOf, processesIn, tagsOf, waitFor } from "../e2e/rig.ts";
 import { isInstalled, newestMlflow } from "./mlflow-versions.ts";
-import { warmUp } from "./warm-up.ts";
+import { serveRigs } from "./served.ts";
 
 describe.skipIf(!isInstalled(newestMlflow))("track run with a tracking server", () => {
-  let server: MlflowServer;
-  let proxy: FaultProxy;
-  let rig: TrackRig;
-  let experiment: string;
-  let count = 0;
+  const on = serveRigs("e");
 
-  beforeAll(async () => {
-    const folder = makeFolder();
-    server = await MlflowServer.start(newestMlflow, `sqlite:///${folder}/mlflow.db`, folder);
-    await warmUp(server);
-    return async () => {
-      await server[Symbol.asyncDispose]();
-      removeFolder(folder);
-    };
-  });
-  beforeEach(async () => {
-    proxy = await FaultProxy.start(server.url);
-    rig = TrackRig.setup();
-    count += 1;
-    experiment = `e${count}`;
-  });
-  afterEach(async () => {
-    await proxy.always();
-    await rig[Symbol.asyncDispose]();
-    await proxy[Symbol.asyncDispose]();
-  });
-
-  const env = () => ({ MLFLOW_TRACKING_URI: proxy.url, MLFLOW_EXPERIMENT_NAME: experiment });
-  const track = (...args: string[]): Promise<Finished> => rig.track(args, { env: env() });
+  const env = () => ({ MLFLOW_TRACKING_URI: on.proxy.url, MLFLOW_EXPERIMENT_NAME: on.experiment });
+  const track = (...args: string[]): Promise<Finished> => on.rig.track(args, { env: env() });
   const shell = (text: string, ...options: string[]) => track("run", ...options, "--", "sh", "-c", text);
 
-  /** Of this test, deleted ones included. */
-  async function runs(): Promise<readonly Run[]> {
-    await using store = await rig.openStore(server.url);
-    const found = await store.getExperimentByName(experiment);
-    if (found === undefined) return [];
-    return (await store.searchRuns({ experimentIds: [found.experimentId], viewType: "ALL" })).items;
-  }
-  async function onlyRun(): Promise<Run> {
-    const [run, ...others] = await runs();
-    if (run === undefined || others.length > 0) throw new Error(`${others.length + 1} runs instead of one`);
-    return run;
-  }
-  const artifactsOf = (run: Run) => openArtifactRepository(run.info.artifactUri, { access: plainAccess(server.url) });
+  const artifactsOf = (run: Run) =>
+    openArtifactRepository(run.info.artifactUri, { access: plainAccess(on.server.url) });
 
   test("everything said is on the server, under the id that the command was given", async () => {
     const script = [
@@ -67,7 +28,7 @@ describe.skipIf(!isInstalled(newestMlflow))("track run with a tracking server", 
     ].join("\n");
     const options = ["-p", "lr=0.1", "--run-id-file", "id", "--summary-file", "summary"];
     const { code, stdout, stderr } = await shell(script, ...options);
-    const run = await onlyRun();
+    const run = await on.onlyRun();
     const { runId } = run.info;
     expect({ code, stdout }).toEqual({ code: 0, stdout: `${runId} ${runId}\n` });
     expect(run.info).toMatchObject({ status: "FINISHED", userId: "rigger" });
@@ -75,70 +36,73 @@ describe.skipIf(!isInstalled(newestMlflow))("track run with a tracking server", 
     expect(metricsOf(run)).toEqual({ loss: 0.5 });
     expect(tagsOf(run)).toMatchObject({ by: "id", "track.exit_code": "0", "track.attempt": "1" });
     expect((await artifactsOf(run).listArtifacts("out")).map(({ path }) => path)).toEqual(["out/model.bin"]);
-    await artifactsOf(run).downloadArtifact("console/attempt-1.log", join(rig.cwd, "log"));
-    expect(readFileSync(join(rig.cwd, "log"), "utf8")).toBe(stdout);
-    expect(readFileSync(join(rig.cwd, "id"), "utf8")).toBe(`${runId}\n`);
-    expect(JSON.parse(readFileSync(join(rig.cwd, "summary"), "utf8"))).toMatchObject({ run_id: runId, stored: true });
-    expect(stderr).toContain(`(${runId.slice(0, 8)}) in ${experiment} -> ${proxy.url}\n`);
+    await artifactsOf(run).downloadArtifact("console/attempt-1.log", join(on.rig.cwd, "log"));
+    expect(readFileSync(join(on.rig.cwd, "log"), "utf8")).toBe(stdout);
+    expect(readFileSync(join(on.rig.cwd, "id"), "utf8")).toBe(`${runId}\n`);
+    expect(JSON.parse(readFileSync(join(on.rig.cwd, "summary"), "utf8"))).toMatchObject({
+      run_id: runId,
+      stored: true,
+    });
+    expect(stderr).toContain(`(${runId.slice(0, 8)}) in ${on.experiment} -> ${on.proxy.url}\n`);
     expect(stderr).toContain(`track show ${runId.slice(0, 8)}\n`);
-    await waitFor(() => rig.journalNames().length === 0);
+    await waitFor(() => on.rig.journalNames().length === 0);
   });
 
   test("the other commands work on it", async () => {
     await shell("echo out; exit 3", "-n", "first");
-    const { runId } = (await onlyRun()).info;
+    const { runId } = (await on.onlyRun()).info;
     const short = runId.slice(0, 8);
-    expect((await track("ls", "--experiment", experiment)).stdout).toContain("first\tFAILED");
+    expect((await track("ls", "--experiment", on.experiment)).stdout).toContain("first\tFAILED");
     expect((await track("show", short)).stdout).toContain("artifact\tconsole/attempt-1.log");
     expect((await track("logs", short)).stdout).toBe("out\n");
-    writeFileSync(join(rig.cwd, "late.txt"), "late");
+    writeFileSync(join(on.rig.cwd, "late.txt"), "late");
     expect(await track("log", "artifact", "late.txt", "--run", "first")).toMatchObject({ code: 0, stderr: "" });
     expect(await track("log", "metric", "late=1", "--run", short)).toMatchObject({ code: 0, stderr: "" });
     expect(await track("rm", short)).toMatchObject({ code: 0 });
-    expect((await onlyRun()).info.lifecycleStage).toBe("deleted");
+    expect((await on.onlyRun()).info.lifecycleStage).toBe("deleted");
     expect(await track("run", "--run-id", runId, "--", "true")).toMatchObject({ code: 125 });
     expect(await track("restore", short)).toMatchObject({ code: 0 });
     const resumed = await track("resume", short, "--", "true");
     expect(resumed).toMatchObject({ code: 0 });
-    const run = await onlyRun();
+    const run = await on.onlyRun();
     expect(run.info.status).toBe("FINISHED");
     expect(tagsOf(run)).toMatchObject({ "track.attempt": "2", "track.attempt.1.exit_code": "3" });
     expect(metricsOf(run)).toEqual({ late: 1 });
     expect((await artifactsOf(run).listArtifacts()).map(({ path }) => path)).toContain("late.txt");
-    expect((await track("experiments", "create", `${experiment}-b`)).stdout).toMatch(/^\d+\n$/u);
-    expect(await track("experiments", "rename", `${experiment}-b`, `${experiment}-c`)).toMatchObject({ code: 0 });
-    expect(await track("experiments", "delete", `${experiment}-c`)).toMatchObject({ code: 0 });
-    expect(await track("run", "-e", `${experiment}-c`, "--", "true")).toMatchObject({ code: 125 });
+    expect((await track("experiments", "create", `${on.experiment}-b`)).stdout).toMatch(/^\d+\n$/u);
+    expect(await track("experiments", "rename", `${on.experiment}-b`, `${on.experiment}-c`)).toMatchObject({ code: 0 });
+    expect(await track("experiments", "delete", `${on.experiment}-c`)).toMatchObject({ code: 0 });
+    expect(await track("run", "-e", `${on.experiment}-c`, "--", "true")).toMatchObject({ code: 125 });
   });
 
   test("a server that is away at the start delays nothing, and gets the run later", async () => {
-    await proxy.always({ kind: "refuse" });
+    await on.proxy.always({ kind: "refuse" });
     const away = await shell('echo "loss=1" >> "$TRACK_LOG"; echo hi', "--sync-timeout", "500ms");
     expect(away).toMatchObject({ code: 0, stdout: "hi\n" });
     expect(away.stderr).toContain("recording goes on");
     expect(await track("run", "--strict", "--", "echo", "no")).toMatchObject({ code: 125, stdout: "" });
-    await waitFor(() => processesIn(rig.root).length === 0);
-    await proxy.always();
+    await waitFor(() => processesIn(on.rig.root).length === 0);
+    await on.proxy.always();
     await track("ls");
-    const run = await onlyRun();
+    const run = await on.onlyRun();
     expect(run.info.status).toBe("FINISHED");
     expect(metricsOf(run)).toEqual({ loss: 1 });
-    expect(rig.journalNames()).toEqual([]);
+    expect(on.rig.journalNames()).toEqual([]);
   });
 
   test("a server that takes the connection and says nothing holds the start up for 2 s", async () => {
-    await proxy.always({ kind: "hang" });
+    await on.proxy.always({ kind: "hang" });
     const silent = await shell("date +%s%N", "--sync-timeout", "100ms", "--summary-file", "summary");
-    const { start_time: startTime } = JSON.parse(readFileSync(join(rig.cwd, "summary"), "utf8")) as {
+    const { start_time: startTime } = JSON.parse(readFileSync(join(on.rig.cwd, "summary"), "utf8")) as {
       start_time: number;
     };
     expect(silent.code).toBe(0);
     expect(Number(silent.stdout) / 1e6 - startTime).toBeLessThan(1500);
     expect(silent.durationMs).toBeLessThan(6000);
-    await waitFor(() => processesIn(rig.root).length === 0, { timeoutMs: 20_000 });
-    await proxy.always();
+    await waitFor(() => processesIn(on.rig.root).length === 0, { timeoutMs: 20_000 });
+    await on.proxy.always();
     await track("ls");
-    expect((await onlyRun()).info.status).toBe("FINISHED");
+    expect((await on.onlyRun()).info.status).toBe("FINISHED");
   });
 
   test.each([
@@ -152,57 +116,59 @@ describe.skipIf(!isInstalled(newestMlflow))("track run with a tracking server", 
       "touch half; while [ ! -e on ]; do sleep 0.05; done",
       'for i in $(seq 101 200); do echo "loss=$i step=$i"; done >> "$TRACK_LOG"',
     ].join("\n");
-    const started = rig.start(["run", "--", "sh", "-c", script], { env: env() });
-    await waitFor(() => readFileSync(join(rig.cwd, "half"), "utf8") === "");
-    await proxy.always(fault);
-    writeFileSync(join(rig.cwd, "on"), "");
-    const isFelt = () => proxy.faultsMet > 2 || started.stderr().includes("recording goes on");
+    const started = on.rig.start(["run", "--", "sh", "-c", script], { env: env() });
+    await waitFor(() => readFileSync(join(on.rig.cwd, "half"), "utf8") === "");
+    await on.proxy.always(fault);
+    writeFileSync(join(on.rig.cwd, "on"), "");
+    const isFelt = () => on.proxy.faultsMet > 2 || started.stderr().includes("recording goes on");
     await waitFor(isFelt, { what: "the fault is felt" });
-    await proxy.always();
+    await on.proxy.always();
     expect(await started.finished).toMatchObject({ code: 0 });
-    const run = await onlyRun();
+    const run = await on.onlyRun();
     expect(run.info.status).toBe("FINISHED");
-    await using store = await rig.openStore(server.url);
+    await using store = await on.rig.openStore(on.server.url);
     const { items } = await store.getMetricHistory(run.info.runId, "loss");
     expect(items.map(({ value }) => value)).toEqual(Array.from({ length: 200 }, (_, index) => index + 1));
   });
 
   test("a lost answer to the making of the run leaves one run", async () => {
     // Experiment by name, its creation, then the run.
-    const { code } = await shell("true", "-e", experiment);
+    const { code } = await shell("true", "-e", on.experiment);
     expect(code).toBe(0);
-    proxy.next({ kind: "slow", delayMs: 0 }, { kind: "cut", afterBytes: 0 });
+    on.proxy.next({ kind: "slow", delayMs: 0 }, { kind: "cut", afterBytes: 0 });
     expect(await shell("true", "-n", "second")).toMatchObject({ code: 0 });
-    await waitFor(() => rig.journalNames().length === 0);
-    expect(proxy.faultsMet).toBe(2);
-    expect((await runs()).map(({ info }) => info.status)).toEqual(["FINISHED", "FINISHED"]);
+    await waitFor(() => on.rig.journalNames().length === 0);
+    expect(on.proxy.faultsMet).toBe(2);
+    expect((await on.runs()).map(({ info }) => info.status)).toEqual(["FINISHED", "FINISHED"]);
   });
 
   test("a run that was made without our hearing of it is found again after kill -9", async () => {
-    await using store = await rig.openStore(server.url);
-    await store.createExperiment({ name: experiment });
-    proxy.next({ kind: "slow", delayMs: 0 }, { kind: "hold" });
-    const started = rig.start(["run", "--", "sleep", "60"], { env: env() });
-    await waitFor(() => proxy.heldRequests === 1);
-    for (const pid of processesIn(rig.root)) process.kill(pid, "SIGKILL");
+    await using store = await on.rig.openStore(on.server.url);
+    await store.createExperiment({ name: on.experiment });
+    on.proxy.next({ kind: "slow", delayMs: 0 }, { kind: "hold" });
+    const started = on.rig.start(["run", "--", "sleep", "60"], { env: env() });
+    await waitFor(() => on.proxy.heldRequests === 1);
+    for (const pid of processesIn(on.rig.root)) process.kill(pid, "SIGKILL");
     await started.finished;
-    proxy.release();
-    await waitFor(async () => (await runs()).length === 1);
+    on.proxy.release();
+    await waitFor(async () => (await on.runs()).length === 1);
     await track("ls");
-    expect((await onlyRun()).info.status).toBe("KILLED");
-    expect(rig.journalNames()).toEqual([]);
+    expect((await on.onlyRun()).info.status).toBe("KILLED");
+    expect(on.rig.journalNames()).toEqual([]);
   });
 
   test("the end waits for the server no longer than it was told to, and nothing is left running", async () => {
-    const started = rig.start(["run", "--sync-timeout", "1s", "--", "sh", "-c", "touch up; sleep 1"], { env: env() });
-    await waitFor(() => readFileSync(join(rig.cwd, "up"), "utf8") === "");
-    await proxy.always({ kind: "hang" });
+    const started = on.rig.start(["run", "--sync-timeout", "1s", "--", "sh", "-c", "touch up; sleep 1"], {
+      env: env(),
+    });
+    await waitFor(() => readFileSync(join(on.rig.cwd, "up"), "utf8") === "");
+    await on.proxy.always({ kind: "hang" });
     const { code, durationMs, stderr } = await started.finished;
     expect(code).toBe(0);
     expect(durationMs).toBeLessThan(6000);
     expect(stderr).toContain("not all is stored yet");
-    await waitFor(() => processesIn(rig.root).length === 0, { timeoutMs: 20_000 });
-    expect(rig.journalNames()).toHaveLength(1);
+    await waitFor(() => processesIn(on.rig.root).length === 0, { timeoutMs: 20_000 });
+    expect(on.rig.journalNames()).toHaveLength(1);
   });
 
   test.each(["SIGINT", "SIGTERM"] as const)(
@@ -269,29 +235,29 @@ describe.skipIf(!isInstalled(newestMlflow))("track run with a tracking server", 
 
   test("after kill -9 of everything the next command finishes the run", async () => {
     const script = 'echo "loss=7" >> "$TRACK_LOG"; touch up; sleep 60';
-    const started = rig.start(["run", "--", "sh", "-c", script], { env: env() });
-    await waitFor(() => readFileSync(join(rig.cwd, "up"), "utf8") === "");
-    await waitFor(async () => (await runs()).length === 1);
-    for (const pid of processesIn(rig.root)) process.kill(pid, "SIGKILL");
+    const started = on.rig.start(["run", "--", "sh", "-c", script], { env: env() });
+    await waitFor(() => readFileSync(join(on.rig.cwd, "up"), "utf8") === "");
+    await waitFor(async () => (await on.runs()).length === 1);
+    for (const pid of processesIn(on.rig.root)) process.kill(pid, "SIGKILL");
     await started.finished;
-    await waitFor(() => processesIn(rig.root).length === 0);
+    await waitFor(() => processesIn(on.rig.root).length === 0);
     await track("ls");
-    const run = await onlyRun();
+    const run = await on.onlyRun();
     expect(run.info.status).toBe("KILLED");
     expect(metricsOf(run)).toEqual({ loss: 7 });
     expect(tagsOf(run)["track.end_reason"]).toBe("lost");
   });
 
   test("artifacts that would go to a bucket are told once and kept; the rest is stored", async () => {
-    await using store = await rig.openStore(server.url);
-    await store.createExperiment({ name: experiment, artifactLocation: "s3://bucket/there" });
+    await using store = await on.rig.openStore(on.server.url);
+    await store.createExperiment({ name: on.experiment, artifactLocation: "s3://bucket/there" });
     const { code, stderr } = await shell('echo "loss=2" >> "$TRACK_LOG"; echo hi');
     expect(code).toBe(0);
     expect(stderr.match(/s3: locations are not supported/gu)).toHaveLength(1);
-    const run = await onlyRun();
+    const run = await on.onlyRun();
     expect(run.info.status).toBe("FINISHED");
     expect(metricsOf(run)).toEqual({ loss: 2 });
-    const [journal = ""] = rig.journalNames();
-    expect(readFileSync(join(rig.journals, journal, "refused.ndjson"), "utf8")).toContain("console/attempt-1.log");
+    const [journal = ""] = on.rig.journalNames();
+    expect(readFileSync(join(on.rig.journals, journal, "refused.ndjson"), "utf8")).toContain("console/attempt-1.log");
   });
 });

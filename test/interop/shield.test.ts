@@ -1,61 +1,34 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { openArtifactRepository } from "../../src/artifacts/open-artifact-repository.ts";
 import { plainAccess } from "../../src/entities/server-access.ts";
 import type { Run } from "../../src/entities/run.ts";
-import { type Finished, installed, metricsOf, paramsOf, type Started, tagsOf, TrackRig, waitFor } from "../e2e/rig.ts";
-import { FaultProxy } from "./fault-proxy.ts";
-import { makeFolder, removeFolder } from "./interop-folder.ts";
+import { type Finished, installed, metricsOf, paramsOf, type Started, tagsOf, waitFor } from "../e2e/rig.ts";
 import { mlflowEnvironment } from "./mlflow-agent.ts";
-import { MlflowServer } from "./mlflow-server.ts";
 import { isInstalled, newestMlflow, venvProgram } from "./mlflow-versions.ts";
-import { warmUp } from "./warm-up.ts";
+import { serveRigs } from "./served.ts";
 
 type Said = Readonly<Record<string, unknown>>;
 
 const script = join(import.meta.dirname, "python/shield_script.py");
 
 describe.skipIf(!isInstalled(newestMlflow))("MLflow inside track run before a tracking server", () => {
-  let server: MlflowServer;
-  let proxy: FaultProxy;
-  let rig: TrackRig;
-  let experiment: string;
-  let count = 0;
-
-  beforeAll(async () => {
-    const folder = makeFolder();
-    server = await MlflowServer.start(newestMlflow, `sqlite:///${folder}/mlflow.db`, folder);
-    await warmUp(server);
-    return async () => {
-      await server[Symbol.asyncDispose]();
-      removeFolder(folder);
-    };
-  });
-  beforeEach(async () => {
-    proxy = await FaultProxy.start(server.url);
-    rig = TrackRig.setup();
-    count += 1;
-    experiment = `shield${count}`;
-  });
-  afterEach(async () => {
-    await proxy.always();
-    await rig[Symbol.asyncDispose]();
-    await proxy[Symbol.asyncDispose]();
-  });
+  const on = serveRigs("shield");
 
   const env = (more: Readonly<Record<string, string>> = {}) => ({
-    ...mlflowEnvironment(rig.cwd),
-    PATH: `${join(installed, "bin")}:${rig.env["PATH"]}`,
-    HOME: join(rig.root, "home"),
-    MLFLOW_TRACKING_URI: proxy.url,
-    MLFLOW_EXPERIMENT_NAME: experiment,
+    ...mlflowEnvironment(on.rig.cwd),
+    PATH: `${join(installed, "bin")}:${on.rig.env["PATH"]}`,
+    HOME: join(on.rig.root, "home"),
+    MLFLOW_TRACKING_URI: on.proxy.url,
+    MLFLOW_EXPERIMENT_NAME: on.experiment,
     ...more,
   });
   const start = (name: string, more = {}, options: readonly string[] = []): Started =>
-    rig.start(["run", ...options, "--", venvProgram(newestMlflow, "python"), script, name], { env: env(more) });
-  const isAt = (place: string) => waitFor(() => existsSync(join(rig.cwd, place)), { timeoutMs: 60_000, what: place });
-  const goOn = (place: string): void => writeFileSync(join(rig.cwd, `${place}.on`), "");
+    on.rig.start(["run", ...options, "--", venvProgram(newestMlflow, "python"), script, name], { env: env(more) });
+  const isAt = (place: string) =>
+    waitFor(() => existsSync(join(on.rig.cwd, place)), { timeoutMs: 60_000, what: place });
+  const goOn = (place: string): void => writeFileSync(join(on.rig.cwd, `${place}.on`), "");
   async function pass(started: Started, place: string): Promise<void> {
     await Promise.race([isAt(place), started.finished.then(({ stderr }) => Promise.reject(new Error(stderr)))]);
     goOn(place);
@@ -66,21 +39,15 @@ describe.skipIf(!isInstalled(newestMlflow))("MLflow inside track run before a tr
     return JSON.parse(line) as Said;
   }
 
-  async function runs(name = experiment): Promise<readonly Run[]> {
-    await using store = await rig.openStore(server.url);
-    const found = await store.getExperimentByName(name);
-    if (found === undefined) return [];
-    return (await store.searchRuns({ experimentIds: [found.experimentId], viewType: "ALL" })).items;
-  }
   const ownOf = (all: readonly Run[]): Run => {
     const own = all.filter((run) => tagsOf(run)["track.command"] !== undefined);
     if (own[0] === undefined || own.length > 1) throw new Error(`${own.length} runs of the command`);
     return own[0];
   };
-  const artifactsAt = (uri: string) => openArtifactRepository(uri, { access: plainAccess(server.url) });
+  const artifactsAt = (uri: string) => openArtifactRepository(uri, { access: plainAccess(on.server.url) });
   async function textAt(uri: string, file: string): Promise<string> {
-    await artifactsAt(uri).downloadArtifact(file, join(rig.cwd, "fetched"));
-    return readFileSync(join(rig.cwd, "fetched"), "utf8");
+    await artifactsAt(uri).downloadArtifact(file, join(on.rig.cwd, "fetched"));
+    return readFileSync(join(on.rig.cwd, "fetched"), "utf8");
   }
 
   /** All of `family()` is on the server, once, and the ids of its model's own description are the server's. */
@@ -99,14 +66,14 @@ describe.skipIf(!isInstalled(newestMlflow))("MLflow inside track run before a tr
     });
     const [first, second] = said["children"] as string[];
     expect(said["child"]).toEqual([second, { trial: "1" }, said["run_id"]]);
-    const all = await runs();
+    const all = await on.runs();
     const own = ownOf(all);
     expect(all).toHaveLength(3);
     expect(own.info.status).toBe("FINISHED");
     expect(paramsOf(own)).toEqual({ lr: "0.1", depth: "3" });
     expect(tagsOf(own)).toMatchObject({ team: "vision", "track.exit_code": "0" });
     expect(tagsOf(own)["gone"]).toBeUndefined();
-    await using store = await rig.openStore(server.url);
+    await using store = await on.rig.openStore(on.server.url);
     const { items } = await store.getMetricHistory(own.info.runId, "loss");
     expect(items.map(({ step }) => step)).toEqual(Array.from({ length: 100 }, (_, step) => step));
     expect(await textAt(own.info.artifactUri, "notes/a.txt")).toBe("hello");
@@ -138,7 +105,7 @@ describe.skipIf(!isInstalled(newestMlflow))("MLflow inside track run before a tr
     const said = saidBy(await started.finished);
     const own = await checkFamily(said);
     expect(said["run_id"]).toBe(own.info.runId);
-    await waitFor(() => rig.journalNames().length === 0);
+    await waitFor(() => on.rig.journalNames().length === 0);
   });
 
   test.each(
@@ -152,23 +119,23 @@ describe.skipIf(!isInstalled(newestMlflow))("MLflow inside track run before a tr
   )("a server that %s in the middle is never seen, and gets everything once", async (_title, fault) => {
     const started = start("family");
     await isAt("start");
-    await proxy.always(fault);
+    await on.proxy.always(fault);
     goOn("start");
     await Promise.race([isAt("end"), started.finished]);
-    await proxy.always();
+    await on.proxy.always();
     goOn("end");
     const said = saidBy(await started.finished);
     const own = await checkFamily(said);
     expect(said["run_id"]).toBe(own.info.runId);
-    await waitFor(() => rig.journalNames().length === 0, { timeoutMs: 20_000 });
+    await waitFor(() => on.rig.journalNames().length === 0, { timeoutMs: 20_000 });
   });
 
   test("a server that is away at the start gets the family when it is back, its ids mapped", async () => {
-    await proxy.always({ kind: "refuse" });
+    await on.proxy.always({ kind: "refuse" });
     const started = start("family");
     await pass(started, "start");
     await Promise.race([isAt("end"), started.finished]);
-    await proxy.always();
+    await on.proxy.always();
     goOn("end");
     const said = saidBy(await started.finished);
     const own = await checkFamily(said);
@@ -177,10 +144,10 @@ describe.skipIf(!isInstalled(newestMlflow))("MLflow inside track run before a tr
   });
 
   test("what is not the family's goes to the server and comes from it", async () => {
-    await using store = await rig.openStore(server.url);
+    await using store = await on.rig.openStore(on.server.url);
     const { info } = await store.createRun({ experimentId: "0", userId: "u", startTime: 1, runName: "o", tags: [] });
     const said = saidBy(await start("outside", { OTHER_RUN: info.runId }).finished);
-    const own = ownOf(await runs());
+    const own = ownOf(await on.runs());
     expect(said).toMatchObject({
       run_id: own.info.runId,
       version: [own.info.runId, `models:/${String(said["model_id"])}`, null],
@@ -195,49 +162,49 @@ describe.skipIf(!isInstalled(newestMlflow))("MLflow inside track run before a tr
   });
 
   test("while the server is away, reads of other things fail soon; experiments chosen in code are made later", async () => {
-    await using store = await rig.openStore(server.url);
+    await using store = await on.rig.openStore(on.server.url);
     const { info } = await store.createRun({ experimentId: "0", userId: "u", startTime: 1, runName: "o", tags: [] });
     const started = start("away", { OTHER_RUN: info.runId });
     await isAt("start");
-    await proxy.always({ kind: "refuse" });
+    await on.proxy.always({ kind: "refuse" });
     goOn("start");
     await Promise.race([isAt("end"), started.finished]);
-    await proxy.always();
+    await on.proxy.always();
     goOn("end");
     const said = saidBy(await started.finished);
     expect([said["answer"], said["found"]]).toEqual(["TEMPORARILY_UNAVAILABLE", "TEMPORARILY_UNAVAILABLE"]);
     expect(said["took"]).toBeGreaterThan(4);
     expect(said["took"]).toBeLessThan(8);
-    const own = ownOf(await runs());
+    const own = ownOf(await on.runs());
     expect(metricsOf(own)).toEqual({ x: 1 });
-    const [second, ...none] = await runs("chosen offline");
+    const [second, ...none] = await on.runs("chosen offline");
     expect(none).toEqual([]);
     expect(metricsOf(second as Run)).toEqual({ z: 3 });
   });
 
   test("an inner track run goes the outer one's way", async () => {
     const inner = 'track run -n inner -- sh -c \'track log metric deep=1; printf "%s" "$TRACK_TRACKING_URI" > uri\'';
-    const started = rig.start(
+    const started = on.rig.start(
       ["run", "-n", "outer", "--", "sh", "-c", `touch up; while [ ! -e on ]; do sleep 0.02; done; ${inner}`],
       {
         env: env(),
       },
     );
     await isAt("up");
-    await proxy.always({ kind: "refuse" });
-    writeFileSync(join(rig.cwd, "on"), "");
+    await on.proxy.always({ kind: "refuse" });
+    writeFileSync(join(on.rig.cwd, "on"), "");
     await isAt("uri");
-    await proxy.always();
+    await on.proxy.always();
     const { code, stderr } = await started.finished;
     expect(code, stderr).toBe(0);
-    await waitFor(() => rig.journalNames().length === 0, { timeoutMs: 20_000 });
-    const all = await runs();
+    await waitFor(() => on.rig.journalNames().length === 0, { timeoutMs: 20_000 });
+    const all = await on.runs();
     const byName = (name: string) => all.find(({ info }) => info.runName === name) as Run;
     expect(all).toHaveLength(2);
     expect(byName("inner").info.status).toBe("FINISHED");
     expect(metricsOf(byName("inner"))).toEqual({ deep: 1 });
     expect(tagsOf(byName("inner"))["mlflow.parentRunId"]).toBe(byName("outer").info.runId);
-    expect(readFileSync(join(rig.cwd, "uri"), "utf8")).toBe(proxy.url);
+    expect(readFileSync(join(on.rig.cwd, "uri"), "utf8")).toBe(on.proxy.url);
   });
 });
 

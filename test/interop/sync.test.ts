@@ -9,108 +9,73 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Run } from "../../src/entities/run.ts";
-import { type Finished, metricsOf, processesIn, tagsOf, TrackRig, waitFor } from "../e2e/rig.ts";
-import { FaultProxy } from "./fault-proxy.ts";
-import { makeFolder, removeFolder } from "./interop-folder.ts";
-import { MlflowServer } from "./mlflow-server.ts";
+import { type Finished, metricsOf, processesIn, tagsOf, waitFor } from "../e2e/rig.ts";
 import { isInstalled, newestMlflow } from "./mlflow-versions.ts";
-import { warmUp } from "./warm-up.ts";
+import { serveRigs } from "./served.ts";
 
 describe.skipIf(!isInstalled(newestMlflow))("track sync", () => {
-  let server: MlflowServer;
-  let proxy: FaultProxy;
-  let rig: TrackRig;
-  let experiment: string;
-  let count = 0;
+  const on = serveRigs("sync");
 
-  beforeAll(async () => {
-    const folder = makeFolder();
-    server = await MlflowServer.start(newestMlflow, `sqlite:///${folder}/mlflow.db`, folder);
-    await warmUp(server);
-    return async () => {
-      await server[Symbol.asyncDispose]();
-      removeFolder(folder);
-    };
-  });
-  beforeEach(async () => {
-    proxy = await FaultProxy.start(server.url);
-    rig = TrackRig.setup();
-    count += 1;
-    experiment = `sync${count}`;
-  });
-  afterEach(async () => {
-    await proxy.always();
-    await rig[Symbol.asyncDispose]();
-    await proxy[Symbol.asyncDispose]();
-  });
-
-  const env = () => ({ MLFLOW_TRACKING_URI: proxy.url, MLFLOW_EXPERIMENT_NAME: experiment });
-  const track = (...args: string[]): Promise<Finished> => rig.track(args, { env: env() });
+  const env = () => ({ MLFLOW_TRACKING_URI: on.proxy.url, MLFLOW_EXPERIMENT_NAME: on.experiment });
+  const track = (...args: string[]): Promise<Finished> => on.rig.track(args, { env: env() });
   const offline = (text: string, ...options: string[]): Promise<Finished> =>
     track("run", "--offline", ...options, "--", "sh", "-c", text);
-  async function runs(): Promise<readonly Run[]> {
-    await using store = await rig.openStore(server.url);
-    const found = await store.getExperimentByName(experiment);
-    if (found === undefined) return [];
-    return (await store.searchRuns({ experimentIds: [found.experimentId], viewType: "ALL" })).items;
-  }
-
   test("an --offline run asks the server for nothing and arrives by sync, once", async () => {
     const finished = await offline('echo "loss=1" >> "$TRACK_LOG"; echo "$TRACK_RUN_ID"; exit 3', "-n", "kept");
     expect(finished).toMatchObject({ code: 3 });
     expect(finished.stderr).toContain("offline: track sync sends it");
     expect(finished.durationMs).toBeLessThan(5000);
     await track("ls");
-    expect(await runs()).toEqual([]);
+    expect(await on.runs()).toEqual([]);
     const seen = await track("sync", "--dry-run");
     expect(seen.stdout).toMatch(/^[\da-f]{8}\tkept\tleft\t\d+\thttp/u);
     const sent = await track("sync");
     expect(sent, sent.stderr).toMatchObject({ code: 0 });
     expect(sent.stdout).toContain("\tkept\tsent\t0\t");
-    const [run, ...others] = await runs();
+    const [run, ...others] = await on.runs();
     expect(others).toEqual([]);
     expect(run?.info.status).toBe("FAILED");
     expect(metricsOf(run as Run)).toEqual({ loss: 1 });
     expect(tagsOf(run as Run)).toMatchObject({ "track.offline_id": finished.stdout.trim(), "track.exit_code": "3" });
-    expect(rig.journalNames()).toEqual([]);
+    expect(on.rig.journalNames()).toEqual([]);
     expect(await track("sync")).toMatchObject({ code: 0, stdout: "" });
   });
 
   test("mistakes are found before the start", async () => {
     expect(await track("run", "--offline", "--run-id", "a".repeat(32), "--", "true")).toMatchObject({ code: 125 });
-    expect(await rig.track(["run", "--offline", "--", "true"])).toMatchObject({ code: 125 });
+    expect(await on.rig.track(["run", "--offline", "--", "true"])).toMatchObject({ code: 125 });
     expect(await track("sync", "nowhere")).toMatchObject({ code: 2 });
   });
 
   test("a server that is away leaves all where it is; sync goes on where it was interrupted", async () => {
     const lines = 'for i in $(seq 1 5000); do echo "loss=$i step=$i"; done >> "$TRACK_LOG"';
     await offline(lines);
-    await proxy.always({ kind: "refuse" });
+    await on.proxy.always({ kind: "refuse" });
     expect(await track("sync")).toMatchObject({ code: 1 });
-    await proxy.always({ kind: "slow", delayMs: 300 });
-    const killed = rig.start(["sync"], { env: env() });
-    await waitFor(async () => (await runs()).length === 1, { timeoutMs: 20_000 });
+    await on.proxy.always({ kind: "slow", delayMs: 300 });
+    const killed = on.rig.start(["sync"], { env: env() });
+    await waitFor(async () => (await on.runs()).length === 1, { timeoutMs: 20_000 });
     killed.process.kill("SIGKILL");
     await killed.finished;
-    await proxy.always();
-    await waitFor(() => processesIn(rig.root).length === 0);
+    await on.proxy.always();
+    await waitFor(() => processesIn(on.rig.root).length === 0);
     expect(await track("sync")).toMatchObject({ code: 0 });
-    const [run, ...others] = await runs();
+    const [run, ...others] = await on.runs();
     expect(others).toEqual([]);
-    await using store = await rig.openStore(server.url);
+    await using store = await on.rig.openStore(on.server.url);
     const { items } = await store.getMetricHistory(run?.info.runId ?? "", "loss");
     expect(items.map(({ step }) => step)).toEqual(Array.from({ length: 5000 }, (_, index) => index + 1));
   });
 
   test("journals of several machines, one of them torn, are sent from where they were copied to", async () => {
     for (const name of ["one", "two", "three"]) await offline('echo "x=1" >> "$TRACK_LOG"', "-n", name);
-    const copied = join(rig.root, "copied");
+    const copied = join(on.rig.root, "copied");
     mkdirSync(copied);
-    for (const name of rig.journalNames()) {
+    for (const name of on.rig.journalNames()) {
       const target = join(copied, name);
-      cpSync(join(rig.journals, name), target, { recursive: true });
+      cpSync(join(on.rig.journals, name), target, { recursive: true });
       const header = JSON.parse(readFileSync(join(target, "header.json"), "utf8")) as {
         place: object;
         runName: string;
@@ -124,11 +89,11 @@ describe.skipIf(!isInstalled(newestMlflow))("track sync", () => {
           .at(-1) ?? "";
       appendFileSync(join(target, segment), '{"s":99,"t":1,"a":1,"r":"torn');
     }
-    renameSync(rig.journals, `${rig.journals}-away`);
+    renameSync(on.rig.journals, `${on.rig.journals}-away`);
     const sent = await track("sync", copied);
     expect(sent.stdout.match(/\tsent\t/gu), sent.stderr).toHaveLength(3);
     expect(sent.code).toBe(0);
-    expect((await runs()).map(({ info }) => `${info.runName} ${info.status}`).toSorted()).toEqual([
+    expect((await on.runs()).map(({ info }) => `${info.runName} ${info.status}`).toSorted()).toEqual([
       "one FINISHED",
       "three FINISHED",
       "two FINISHED",
@@ -137,32 +102,32 @@ describe.skipIf(!isInstalled(newestMlflow))("track sync", () => {
 
   test("--to sends a journal to another store", async () => {
     await offline('echo "x=1" >> "$TRACK_LOG"', "-n", "moved");
-    const sent = await track("sync", "--to", rig.trackingUri);
+    const sent = await track("sync", "--to", on.rig.trackingUri);
     expect(sent, sent.stderr).toMatchObject({ code: 0 });
-    expect(await runs()).toEqual([]);
-    const run = await rig.run();
+    expect(await on.runs()).toEqual([]);
+    const run = await on.rig.run();
     expect(run.info).toMatchObject({ runName: "moved", status: "FINISHED" });
     expect(metricsOf(run)).toEqual({ x: 1 });
   });
 
   test("a live run is left alone; the later run brings home what was left", async () => {
-    await proxy.always({ kind: "refuse" });
+    await on.proxy.always({ kind: "refuse" });
     await track("run", "-n", "first", "--sync-timeout", "0s", "--", "true");
-    await waitFor(() => processesIn(rig.root).length === 0, { timeoutMs: 20_000 });
-    await proxy.always();
-    const live = rig.start(
+    await waitFor(() => processesIn(on.rig.root).length === 0, { timeoutMs: 20_000 });
+    await on.proxy.always();
+    const live = on.rig.start(
       ["run", "-n", "live", "--", "sh", "-c", "touch up; while [ ! -e on ]; do sleep 0.05; done"],
       {
         env: env(),
       },
     );
-    await waitFor(() => existsSync(join(rig.cwd, "up")));
+    await waitFor(() => existsSync(join(on.rig.cwd, "up")));
     const sent = await track("sync");
     expect(sent.stdout).toContain("\tlive\tlive\t");
     expect(sent.code).toBe(0);
-    writeFileSync(join(rig.cwd, "on"), "");
+    writeFileSync(join(on.rig.cwd, "on"), "");
     expect((await live.finished).code).toBe(0);
-    expect((await runs()).map(({ info }) => `${info.runName} ${info.status}`).toSorted()).toEqual([
+    expect((await on.runs()).map(({ info }) => `${info.runName} ${info.status}`).toSorted()).toEqual([
       "first FINISHED",
       "live FINISHED",
     ]);
@@ -170,20 +135,20 @@ describe.skipIf(!isInstalled(newestMlflow))("track sync", () => {
 
   test("a late sync turns nothing of a newer attempt back, and brings what the older one had said", async () => {
     const script = 'touch up; while [ ! -e on ]; do sleep 0.05; done; echo "late=1" >> "$TRACK_LOG"; exit 3';
-    const first = rig.start(["run", "--sync-timeout", "0s", "--", "sh", "-c", script], { env: env() });
-    await waitFor(() => existsSync(join(rig.cwd, "up")));
-    await waitFor(async () => (await runs()).length === 1);
-    await proxy.always({ kind: "refuse" });
-    writeFileSync(join(rig.cwd, "on"), "");
+    const first = on.rig.start(["run", "--sync-timeout", "0s", "--", "sh", "-c", script], { env: env() });
+    await waitFor(() => existsSync(join(on.rig.cwd, "up")));
+    await waitFor(async () => (await on.runs()).length === 1);
+    await on.proxy.always({ kind: "refuse" });
+    writeFileSync(join(on.rig.cwd, "on"), "");
     expect((await first.finished).code).toBe(3);
-    await waitFor(() => processesIn(rig.root).length === 0, { timeoutMs: 20_000 });
-    const aside = join(rig.root, "aside");
-    renameSync(rig.journals, aside);
-    await proxy.always();
-    const runId = (await runs())[0]?.info.runId ?? "";
+    await waitFor(() => processesIn(on.rig.root).length === 0, { timeoutMs: 20_000 });
+    const aside = join(on.rig.root, "aside");
+    renameSync(on.rig.journals, aside);
+    await on.proxy.always();
+    const runId = (await on.runs())[0]?.info.runId ?? "";
     expect(await track("resume", "--sync-timeout", "30s", runId, "--", "true")).toMatchObject({ code: 0 });
     expect(await track("sync", aside)).toMatchObject({ code: 0 });
-    const [run, ...others] = await runs();
+    const [run, ...others] = await on.runs();
     expect(others).toEqual([]);
     expect(run?.info.status).toBe("FINISHED");
     expect(metricsOf(run as Run)).toEqual({ late: 1 });
