@@ -11,6 +11,7 @@ import { createRun } from "./create-run.ts";
 import { canMoveRuns } from "../store/run-mover.ts";
 import { updateSharedRun } from "./group-status.ts";
 import { joinRun } from "./join-run.ts";
+import { logParamsOnce, type ParamKeeping } from "./log-params-once.ts";
 import { storeSpooledArtifact } from "./spooled-artifact.ts";
 import { hasCodeOf, ifNotDone } from "./replay.ts";
 import { withStoreIds } from "./store-ids.ts";
@@ -34,6 +35,8 @@ export interface ApplyContext {
   readonly knownModels?: Map<string, string>;
   /** Attempt that said it: tags and status of a run whose `track.attempt` is newer are left alone. Absent: no such check. */
   readonly guardedAttempt?: number;
+  /** For params that the store has with another value. Absent: the store refuses them. */
+  readonly keeping?: ParamKeeping;
 }
 
 /** Writes one operation. Applying it again changes nothing, so that a journal may be replayed. Rejects as the store does. */
@@ -50,25 +53,21 @@ export async function applyOperation(
   const allowed = await withoutTurningBack(store, mapped, context.guardedAttempt);
   if (allowed === undefined) return;
   if (allowed.op === "log-artifact") return storeSpooledArtifact(store, allowed, context);
+  if (allowed.op === "log-batch") return logParamsOnce(store, allowed.runId, requestOf(allowed), context.keeping);
   if (isRunOperation(allowed)) return applyToRun(store, allowed);
   return isModelOperation(allowed)
     ? applyToModel(store, allowed, context.runIds)
     : applyToExperiment(store, allowed, context.runIds);
 }
 
-type PlainOperation = Exclude<StoreOperation, { readonly op: "create-run" | "join-run" | "log-artifact" }>;
+type PlainOperation = Exclude<
+  StoreOperation,
+  { readonly op: "create-run" | "join-run" | "log-artifact" | "log-batch" }
+>;
 type RunOperation = Extract<
   PlainOperation,
   {
-    readonly op:
-      | "update-run"
-      | "log-batch"
-      | "delete-tag"
-      | "delete-run"
-      | "restore-run"
-      | "move-run"
-      | "log-inputs"
-      | "log-outputs";
+    readonly op: "update-run" | "delete-tag" | "delete-run" | "restore-run" | "move-run" | "log-inputs" | "log-outputs";
   }
 >;
 
@@ -88,8 +87,6 @@ async function applyToRun(store: TrackingStore, operation: RunOperation): Promis
   switch (operation.op) {
     case "update-run":
       return operation.share === undefined ? updateRun(store, operation) : updateSharedRun(store, operation);
-    case "log-batch":
-      return store.logBatch(runId, requestOf(operation));
     case "delete-tag":
       return ifNotDone(store.deleteTag(runId, operation.key), async () => {
         const { data } = await store.getRun(runId);

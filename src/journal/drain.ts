@@ -19,7 +19,7 @@ export type DrainState =
 export interface DrainOptions
   extends
     Pick<BacklogOptions, "folder" | "onDamaged">,
-    Pick<SettlerOptions, "openArtifacts" | "runIds" | "guardAttempt" | "onRefused"> {
+    Pick<SettlerOptions, "openArtifacts" | "runIds" | "guardAttempt" | "onRefused" | "onParamKept"> {
   /** Called when there is something to write; with a short busy timeout, since waiting is this drain's business. The drain closes what it opened. */
   readonly openStore: () => Promise<TrackingStore>;
   /** The writer of this process, where there is one: tells what is still to come, and what lies in memory while it is stuck. */

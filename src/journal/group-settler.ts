@@ -4,6 +4,7 @@ import type { StoreError } from "../errors.ts";
 import type { ApplyContext } from "./apply-operation.ts";
 import type { DrainProgress } from "./drain-progress.ts";
 import type { DrainedEntry, EntryGroup } from "./entry-groups.ts";
+import type { KeptParam } from "./log-params-once.ts";
 import { splitBatch } from "./merged-batch.ts";
 import type { PatientStore, WriteOutcome } from "./patient-store.ts";
 import { spoolPathIn } from "./spooled-artifact.ts";
@@ -17,6 +18,8 @@ export interface SettlerOptions extends Pick<ApplyContext, "openArtifacts" | "ru
   readonly guardAttempt?: boolean;
   /** Once for each entry that the store refused for good; it is in `refused.ndjson`. */
   readonly onRefused?: (entry: JournalEntry, error: StoreError) => void;
+  /** A param that the store has with another value is kept as a tag. */
+  readonly onParamKept?: (kept: KeptParam) => void;
   /** The entry is stored or refused, and the progress noted. */
   readonly onSettled: (sequence: number) => void;
 }
@@ -84,7 +87,9 @@ export class GroupSettler {
   }
 
   async #write(operation: StoreOperation, entry: JournalEntry): Promise<WriteOutcome> {
-    const outcome = await this.#options.store.write(operation, this.#context(entry));
+    const { store, onParamKept } = this.#options;
+    const keeping = { attempt: entry.attempt, onKept: (kept: KeptParam) => onParamKept?.(kept) };
+    const outcome = await store.write(operation, { ...this.#context(entry), keeping });
     if (outcome.kind === "stored") this.#noteStored(operation);
     return outcome;
   }

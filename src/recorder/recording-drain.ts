@@ -118,6 +118,8 @@ export class RecordingDrain {
       ...(ids.map !== undefined && { runIds: ids.map }),
       onRefused: ({ operation: { op } }, error) =>
         notice(`refused ${op}`, `the store refused what was said (${op}): ${error.message}`),
+      onParamKept: ({ key, known, tag }) =>
+        notice("param", `param ${key} is ${known} already; ${tag.value} is kept as tag ${tag.key}`),
       onStateChange: (state) => {
         this.#isStoreAway = state.kind === "waiting";
         const told = waitingNotice(state);

@@ -315,7 +315,7 @@ describe("params that differ", () => {
     expect(noticesIn(done.stderr, /param \w+ is/u)).toHaveLength(1);
   });
 
-  test("a value that the store got from elsewhere meanwhile costs nothing that is said with it", async () => {
+  test("a value that the store got from elsewhere meanwhile is kept, and so is what was said here", async () => {
     await using rig = TrackRig.setup();
     const run = await OpenRun.start(rig);
     using speaker = await run.connect();
@@ -330,9 +330,10 @@ describe("params that differ", () => {
     const stored = await rig.run();
     expect(stored.info.status).toBe("FINISHED");
     expect(metricsOf(stored)).toEqual({ m: 1 });
-    expect(tagsOf(stored)["a"]).toBe("b");
-    expect(paramsOf(stored)["lr"]).toBe("0.1");
-    expect(noticesIn(done.stderr, /refused what was said/u)).toHaveLength(1);
+    expect(tagsOf(stored)).toMatchObject({ a: "b", "track.attempt.1.param.lr": "0.2" });
+    expect(paramsOf(stored)).toEqual({ lr: "0.1", opt: "adam" });
+    expect(noticesIn(done.stderr, /param lr is 0\.1 already; 0\.2 is kept as tag/u)).toHaveLength(1);
+    expect(noticesIn(done.stderr, /refused/u)).toEqual([]);
   });
 
   test("long values are cut with a warning, as MLflow does", async () => {

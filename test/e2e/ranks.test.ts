@@ -93,6 +93,22 @@ describe("ranks", () => {
     expect(readFileSync(join(run.info.artifactUri, "console/attempt-1-rank-1.log"), "utf8")).toBe(early.stdout());
   });
 
+  test("that say other values of a param lose none of them", async () => {
+    await using rig = TrackRig.setup();
+    const script = `while [ $R = 0 -a ! -e go ]; do sleep 0.02; done; echo "param.device=gpu$R loss=$R" >> $TRACK_LOG`;
+    const first = start(rig, srun(0, 2), script);
+    await waitFor(() => rig.run(), { what: "the run is there" });
+    const second = await start(rig, srun(1, 2), script).finished;
+    writeFileSync(join(rig.cwd, "go"), "");
+    const { stderr } = await first.finished;
+    await drained(rig);
+    const run = await rig.run();
+    expect(paramsOf(run)).toEqual({ device: "gpu1" });
+    expect(tagsOf(run)).toMatchObject({ "track.attempt.1.param.device": "gpu0" });
+    expect(second.stderr).toBe("");
+    expect(stderr).toContain("param device is gpu1 already; gpu0 is kept as tag track.attempt.1.param.device\n");
+  });
+
   test("that have found the run give its id to their command", async () => {
     await using rig = TrackRig.setup();
     const script = `${said}echo "$TRACK_ATTEMPT"; while [ $R = 0 -a ! -e go ]; do sleep 0.02; done`;

@@ -75,6 +75,22 @@ describe.skipIf(!isInstalled(newestMlflow))("track run with a tracking server", 
     expect(await track("run", "-e", `${on.experiment}-c`, "--", "true")).toMatchObject({ code: 125 });
   });
 
+  test("a param that the server got from elsewhere is kept, and so is what was said here", async () => {
+    const script = "touch up; while [ ! -e on ]; do sleep 0.05; done; track log param lr=0.2 depth=3";
+    const started = on.rig.start(["run", "--", "sh", "-c", script], { env: env() });
+    await waitFor(() => existsSync(join(on.rig.cwd, "up")));
+    const { runId } = (await on.onlyRun()).info;
+    await on.server.post("runs/log-parameter", { run_id: runId, key: "lr", value: "0.1" });
+    writeFileSync(join(on.rig.cwd, "on"), "");
+    const { code, stderr } = await started.finished;
+    expect(code).toBe(0);
+    const run = await on.onlyRun();
+    expect(paramsOf(run)).toEqual({ lr: "0.1", depth: "3" });
+    expect(tagsOf(run)).toMatchObject({ "track.attempt.1.param.lr": "0.2" });
+    expect(stderr).toContain("param lr is 0.1 already; 0.2 is kept as tag track.attempt.1.param.lr\n");
+    expect(stderr).not.toContain("refused");
+  });
+
   test("a server that is away at the start delays nothing, and gets the run later", async () => {
     await on.proxy.always({ kind: "refuse" });
     const away = await shell('echo "loss=1" >> "$TRACK_LOG"; echo hi', "--sync-timeout", "500ms");
@@ -175,11 +191,11 @@ describe.skipIf(!isInstalled(newestMlflow))("track run with a tracking server", 
     "%s during the wait for the server ends the wait at once, and nothing else",
     async (signal) => {
       const script = 'echo "loss=1" >> "$TRACK_LOG"; touch up; while [ ! -e on ]; do sleep 0.05; done; exit 3';
-      const started = rig.start(["run", "--sync-timeout", "10m", "--", "sh", "-c", script], { env: env() });
-      await waitFor(() => existsSync(join(rig.cwd, "up")));
-      await proxy.always({ kind: "hang" });
-      writeFileSync(join(rig.cwd, "on"), "");
-      const outcome = () => join(rig.journals, rig.journalNames()[0] ?? "", "outcome.json");
+      const started = on.rig.start(["run", "--sync-timeout", "10m", "--", "sh", "-c", script], { env: env() });
+      await waitFor(() => existsSync(join(on.rig.cwd, "up")));
+      await on.proxy.always({ kind: "hang" });
+      writeFileSync(join(on.rig.cwd, "on"), "");
+      const outcome = () => join(on.rig.journals, on.rig.journalNames()[0] ?? "", "outcome.json");
       await waitFor(() => existsSync(outcome()), { what: "the command has ended and track waits" });
       const beganMs = performance.now();
       started.process.kill(signal);
@@ -187,19 +203,19 @@ describe.skipIf(!isInstalled(newestMlflow))("track run with a tracking server", 
       expect(performance.now() - beganMs).toBeLessThan(5000);
       expect({ code, diedOf }).toEqual({ code: 3, diedOf: null });
       expect(stderr).toContain("not all is stored yet");
-      await proxy.always();
+      await on.proxy.always();
       await waitFor(async () => {
         await track("sync");
-        return rig.journalNames().length === 0;
+        return on.rig.journalNames().length === 0;
       });
-      const run = await onlyRun();
+      const run = await on.onlyRun();
       expect(run.info.status).toBe("FAILED");
       expect(metricsOf(run)).toEqual({ loss: 1 });
     },
   );
 
   test.each([401, 403])("a server that refuses with %i ends the start: 125, and nothing is begun", async (status) => {
-    await proxy.always({ kind: "status", status, body: "no" });
+    await on.proxy.always({ kind: "status", status, body: "no" });
     for (const args of [
       ["run", "--", "touch", "begun"],
       ["run", "--run-id", "0".repeat(32), "--", "touch", "begun"],
@@ -210,9 +226,9 @@ describe.skipIf(!isInstalled(newestMlflow))("track run with a tracking server", 
       expect(refused.stderr).toMatch(new RegExp(`^track: .*refuses the credentials: ${status}.*\nhint: `, "u"));
     }
     expect(await track("start")).toMatchObject({ stdout: "false\n", stderr: expect.stringContaining(`${status}`) });
-    expect(existsSync(join(rig.cwd, "begun"))).toBe(false);
-    expect(rig.journalNames()).toEqual([]);
-    await waitFor(() => processesIn(rig.root).length === 0);
+    expect(existsSync(join(on.rig.cwd, "begun"))).toBe(false);
+    expect(on.rig.journalNames()).toEqual([]);
+    await waitFor(() => processesIn(on.rig.root).length === 0);
   });
 
   test.each([
@@ -221,16 +237,16 @@ describe.skipIf(!isInstalled(newestMlflow))("track run with a tracking server", 
     ["answers 503", { kind: "status", status: 503, body: "later" }],
     ["resets", { kind: "reset" }],
   ] as const)("--strict and a server that %s: 125, and nothing is begun", async (_title, fault) => {
-    await proxy.always(fault);
+    await on.proxy.always(fault);
     const refused = await track("run", "--strict", "--", "touch", "begun");
     expect(refused).toMatchObject({ code: 125, stdout: "" });
     expect(refused.stderr).toMatch(
       /^track: the store cannot be used: [^\n]+\nhint: mend it, or leave out --strict\n$/u,
     );
     expect(refused.durationMs).toBeLessThan(8000);
-    expect(existsSync(join(rig.cwd, "begun"))).toBe(false);
-    expect(rig.journalNames()).toEqual([]);
-    await waitFor(() => processesIn(rig.root).length === 0);
+    expect(existsSync(join(on.rig.cwd, "begun"))).toBe(false);
+    expect(on.rig.journalNames()).toEqual([]);
+    await waitFor(() => processesIn(on.rig.root).length === 0);
   });
 
   test("after kill -9 of everything the next command finishes the run", async () => {

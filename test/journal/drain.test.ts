@@ -23,6 +23,11 @@ const params = (...pairs: [string, string][]): StoreOperation => ({
   params: pairs.map(([key, value]) => ({ key, value })),
 });
 
+/** A key too long for the tag that would keep a second value of such a param: that is refused. */
+const long = "k".repeat(240);
+
+const toPair = ([key, value]: readonly [string, string]) => ({ key, value });
+
 const tag = (key: string, value: string): StoreOperation => ({ op: "log-batch", runId, tags: [{ key, value }] });
 
 const ended: StoreOperation = { op: "update-run", runId, status: "FINISHED", endTime: 1_790_000_009_000 };
@@ -91,6 +96,36 @@ describe("a drain", () => {
     expect(readRefused(rig.journal)).toEqual([]);
   });
 
+  test("keeps a param that the store has with another value as a tag of the attempt", async () => {
+    using rig = drainRig();
+    await journalOf(rig.journal, [createRun]);
+    await drainAll(rig.options());
+    await (async () => {
+      await using store = await rig.openStore();
+      await store.logBatch(runId, { params: Object.entries({ lr: "0.1", opt: "adam" }).map(toPair) });
+    })();
+    const said = { lr: "0.2", opt: "adam", depth: "3" };
+    const batch = { params: Object.entries(said).map(toPair), tags: [{ key: "b", value: "1" }] };
+    await journalOf(rig.journal, [{ op: "log-batch", runId, metrics: [["acc", 1, 1, 1]], ...batch }, ended], 3);
+    const told: unknown[] = [];
+    const onRefused = (_entry: unknown, error: StoreError): unknown => told.push(error);
+    for (let pass = 0; pass < 2; pass += 1) {
+      await drainAll({ ...rig.options(), onRefused, onParamKept: (kept) => told.push(kept) });
+      rmSync(join(rig.journal, "cursor.json"));
+    }
+
+    const tag = { key: "track.attempt.3.param.lr", value: "0.2" };
+    expect(told).toEqual(Array.from({ length: 2 }, () => ({ key: "lr", known: "0.1", tag })));
+    expect(queryFile(rig.database, "SELECT key, value FROM params ORDER BY key")).toEqual(
+      Object.entries({ depth: "3", lr: "0.1", opt: "adam" }).map(toPair),
+    );
+    expect(
+      queryFile(rig.database, "SELECT key, value FROM tags WHERE key = 'b' OR key LIKE '%.param.%' ORDER BY key"),
+    ).toEqual([{ key: "b", value: "1" }, tag]);
+    expect(queryFile(rig.database, "SELECT value FROM metrics")).toEqual([{ value: 1 }]);
+    expect(queryFile(rig.database, "SELECT status FROM runs")).toEqual([{ status: "FINISHED" }]);
+  });
+
   test("sets a refused entry aside, tells it once, keeps what was said beside it, and goes on", async () => {
     using rig = drainRig();
     const mixed: StoreOperation = {
@@ -98,19 +133,19 @@ describe("a drain", () => {
       runId,
       metrics: [["acc", 1, 1, 1]],
       params: [
-        { key: "lr", value: "0.2" },
+        { key: long, value: "0.2" },
         { key: "depth", value: "3" },
       ],
       tags: [{ key: "b", value: "1" }],
     };
-    await journalOf(rig.journal, [createRun, params(["lr", "0.1"]), ...steps(10), mixed, ...steps(20), ended]);
+    await journalOf(rig.journal, [createRun, params([long, "0.1"]), ...steps(10), mixed, ...steps(20), ended]);
     const told: string[] = [];
     await drainAll({ ...rig.options(), onRefused: (_entry, error) => told.push(error.errorCode) });
 
     expect(told).toEqual(["INVALID_PARAMETER_VALUE"]);
     expect(queryFile(rig.database, "SELECT key, value FROM params ORDER BY key")).toEqual([
       { key: "depth", value: "3" },
-      { key: "lr", value: "0.1" },
+      { key: long, value: "0.1" },
     ]);
     expect(queryFile(rig.database, "SELECT count(*) AS n FROM metrics")).toEqual([{ n: 21 }]);
     expect(queryFile(rig.database, "SELECT value FROM tags WHERE key = 'b'")).toEqual([{ value: "1" }]);
@@ -118,7 +153,7 @@ describe("a drain", () => {
     const [refused, ...others] = readRefused(rig.journal);
     expect(others).toEqual([]);
     expect(refused?.entry.sequence).toBe(13);
-    expect(refused?.entry.operation).toEqual(params(["lr", "0.2"]));
+    expect(refused?.entry.operation).toEqual(params([long, "0.2"]));
     expect(refused?.error).toMatchObject({ code: "INVALID_PARAMETER_VALUE" });
 
     rmSync(join(rig.journal, "cursor.json"));
@@ -174,15 +209,15 @@ describe("a drain", () => {
     using rig = drainRig();
     await journalOf(rig.journal, [
       createRun,
-      params(["a", "1"]),
-      params(["a", "2"]),
-      params(["a", "1"]),
+      params([long, "1"]),
+      params([long, "2"]),
+      params([long, "1"]),
       tag("t", "x"),
     ]);
     const away = new StoreError("TEMPORARILY_UNAVAILABLE", "away");
     let calls = 0;
     const flaky = async () =>
-      failing(await rig.openStore(), "logBatch", () => ((calls += 1) % 3 === 0 ? undefined : away));
+      failing(await rig.openStore(), "logBatch", () => ((calls += 1) % 3 === 1 ? away : undefined));
     await drainAll({ ...rig.options(), openStore: flaky });
     expect(readRefused(rig.journal).map(({ entry }) => entry.sequence)).toEqual([3]);
     expect(queryFile(rig.database, "SELECT value FROM tags WHERE key = 't'")).toEqual([{ value: "x" }]);
@@ -265,7 +300,7 @@ describe("a drain", () => {
 
   test("writes all once more when the database was migrated meanwhile, over sessions too", async () => {
     using rig = drainRig();
-    await journalOf(rig.journal, [createRun, ...steps(30), params(["a", "1"]), params(["a", "2"])]);
+    await journalOf(rig.journal, [createRun, ...steps(30), params([long, "1"]), params([long, "2"])]);
     let revision = "old";
     await drainAll({ ...rig.options(), revision: () => revision });
     const other = "f".repeat(32);
@@ -307,7 +342,7 @@ describe("a drain", () => {
     const entry = (round: number) =>
       oneTo(100).map((step) => [`metric_${step}`, step / 3, 1_790_000_000_000, round] as const);
     const rounds = oneTo(300).map((round): StoreOperation => ({ op: "log-batch", runId, metrics: entry(round) }));
-    await journalOf(rig.journal, [createRun, ...rounds, params(["a", "1"]), params(["a", "2"]), ended]);
+    await journalOf(rig.journal, [createRun, ...rounds, params([long, "1"]), params([long, "2"]), ended]);
     for (let round = 0; round < 5; round += 1) {
       const child = program("drain-until-killed.ts", rig.journal, rig.database);
       await once(child.stdout, "data");
