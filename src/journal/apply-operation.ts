@@ -23,6 +23,8 @@ export interface RunIdMap {
   /** Whether an earlier call may have made the run without our knowing its id. */
   mayExist(runId: string): boolean;
   created(runId: string, storeRunId: string): void;
+  /** The id that a run has, or would have had, in the store that the journal was first meant for; absent: it is still meant for it. */
+  earlierId?(runId: string): string | undefined;
 }
 
 export interface ApplyContext {
@@ -45,10 +47,9 @@ export async function applyOperation(
   operation: StoreOperation,
   context: ApplyContext,
 ): Promise<void> {
-  if (operation.op === "create-run") return createRun(store, operation, context.runIds);
-  if (operation.op === "join-run") {
-    return joinRun(store, operation, { runIds: context.runIds, isLate: context.guardedAttempt !== undefined });
-  }
+  const late = { runIds: context.runIds, isLate: context.guardedAttempt !== undefined };
+  if (operation.op === "create-run") return createRun(store, operation, late);
+  if (operation.op === "join-run") return joinRun(store, operation, late);
   const mapped = withStoreIds(operation, context.runIds);
   const allowed = await withoutTurningBack(store, mapped, context.guardedAttempt);
   if (allowed === undefined) return;

@@ -1,28 +1,67 @@
 import type { CreateRunOperation, ExperimentReference } from "../entities/journal-entry.ts";
 import type { Run } from "../entities/run.ts";
-import { trackTags } from "../entities/tag-keys.ts";
+import { mlflowTags, trackTags } from "../entities/tag-keys.ts";
+import type { Tag } from "../entities/tag.ts";
 import { StoreError } from "../errors.ts";
+import { findMovedRun } from "../store/find-moved-run.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
 import type { RunIdMap } from "./apply-operation.ts";
 import { hasCodeOf } from "./replay.ts";
 import { withStoreParent } from "./store-ids.ts";
 
-/** Makes the run unless it is there already, known by its `track.create_id`; so does its experiment, if that is given by name. */
-export async function createRun(store: TrackingStore, operation: CreateRunOperation, runIds?: RunIdMap): Promise<void> {
+/**
+ * Makes the run unless it is there already, known by its `track.create_id`; so does its experiment, if that is given by name.
+ * `isLate`: its parent may be the run of another journal, and have been given another id since.
+ */
+export async function createRun(
+  store: TrackingStore,
+  operation: CreateRunOperation,
+  { runIds, isLate = false }: CreateRunContext = {},
+): Promise<void> {
   if (runIds === undefined ? await isThere(store, operation) : runIds.isCreated(operation.runId)) return;
   const { op: _op, createId, experiment, ...request } = operation;
   const experimentId = await experimentIdOf(store, experiment, runIds);
+  const earlierId = runIds?.earlierId?.(operation.runId);
   const found =
     runIds?.mayExist(operation.runId) === true ? await findByCreateId(store, experimentId, createId) : undefined;
-  const tags = request.tags.filter(({ key }) => key !== trackTags.createId).map((tag) => withStoreParent(tag, runIds));
   const run =
     found ??
     (await store.createRun({
       ...request,
+      ...(earlierId !== undefined && { runId: earlierId }),
       experimentId,
-      tags: [...tags, { key: trackTags.createId, value: createId }],
+      tags: [...(await tagsFor(store, request.tags, { runIds, isLate })), { key: trackTags.createId, value: createId }],
     }));
+  await keepEarlierId(store, run, earlierId);
   runIds?.created(operation.runId, run.info.runId);
+}
+
+interface CreateRunContext {
+  readonly runIds?: RunIdMap | undefined;
+  readonly isLate?: boolean;
+}
+
+/** All but the create id; a parent goes by the id that the store has given it. */
+async function tagsFor(
+  store: TrackingStore,
+  tags: readonly Tag[],
+  { runIds, isLate }: CreateRunContext,
+): Promise<readonly Tag[]> {
+  const mapped: Tag[] = [];
+  for (const tag of tags) {
+    if (tag.key === trackTags.createId) continue;
+    const { value } = withStoreParent(tag, runIds);
+    const isUnknown = isLate && runIds !== undefined && tag.key === mlflowTags.parentRunId && value === tag.value;
+    const moved = isUnknown ? await findMovedRun(store, value) : undefined;
+    mapped.push({ key: tag.key, value: moved?.info.runId ?? value });
+  }
+  return mapped;
+}
+
+/** Whoever knows the run by the id that it had elsewhere must find it, and a copy of the other store must not bring it once more. */
+async function keepEarlierId(store: TrackingStore, { info }: Run, earlierId: string | undefined): Promise<void> {
+  if (earlierId === undefined || info.runId === earlierId) return;
+  await store.logBatch(info.runId, { tags: [{ key: trackTags.importedRunId, value: earlierId }] });
 }
 
 /** Where the store takes our ids. */

@@ -25,13 +25,16 @@ export class RunIds implements RunIdMap {
   readonly #onCreated: (runId: string, storeRunId: string) => void;
   readonly #toStore: Map<string, string>;
   readonly #toJournal: Map<string, string>;
+  readonly #earlierIds: Ids | undefined;
   readonly #untried = new Set<string>();
 
   constructor(
     folder: string,
     onCreated: (runId: string, storeRunId: string) => void = () => {},
     file: string = journalFiles.runIds,
+    earlierIds?: Ids,
   ) {
+    this.#earlierIds = earlierIds;
     this.#path = join(folder, file);
     this.#onCreated = onCreated;
     this.#toStore = new Map(Object.entries(readRunIds(folder, file)));
@@ -48,6 +51,10 @@ export class RunIds implements RunIdMap {
 
   isCreated(runId: string): boolean {
     return this.#toStore.has(runId);
+  }
+
+  earlierId(runId: string): string | undefined {
+    return this.#earlierIds === undefined ? undefined : (this.#earlierIds[runId] ?? runId);
   }
 
   /** The intent to create it has just been written for the first time: no server can have heard of it. */

@@ -45,7 +45,7 @@ function withNamedIds(operation: LaterOperation, ids: RunIdMap): LaterOperation 
 
 /** A parent that the command's processes know by another id than the store. */
 export function withStoreParent(tag: Tag, ids: RunIdMap | undefined): Tag {
-  if (tag.key !== mlflowTags.parentRunId || ids === undefined) return tag;
+  if (tag.key !== mlflowTags.parentRunId || ids?.isCreated(tag.value) !== true) return tag;
   return { key: tag.key, value: ids.toStore(tag.value) };
 }
 

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { readRunIds } from "../journal/run-ids.ts";
 import { hasCode } from "../util/error-code.ts";
 import { isProcessAlive } from "../util/proc.ts";
@@ -84,5 +85,17 @@ export function readJson(path: string): unknown {
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR", "EACCES", "EPERM") || error instanceof SyntaxError) return undefined;
     throw error;
+  }
+}
+
+const takeTries = 30;
+const takeRetryMs = 100;
+
+/** Tries until there is something to take: the recorder of a run that has just ended may be at its journal for a moment still. */
+export async function soon<Value>(take: () => Promise<Value | undefined>): Promise<Value | undefined> {
+  for (let tries = 1; ; tries += 1) {
+    const taken = await take();
+    if (taken !== undefined || tries === takeTries) return taken;
+    await sleep(takeRetryMs);
   }
 }

@@ -61,13 +61,16 @@ export class RecordingIds {
   }
 }
 
-function openRunIds({ folder, header: { runId }, store, onRunId }: RecordingIdsOptions): RunIds {
+function openRunIds({ folder, header, store, onRunId }: RecordingIdsOptions): RunIds {
+  const { runId } = header;
   const onCreated = (created: string, storeRunId: string): void => {
     if (created === runId) onRunId(storeRunId);
   };
   const { isThroughOuter } = store;
   if (!isThroughOuter) forgetOuter(folder);
-  const runIds = new RunIds(folder, onCreated, isThroughOuter ? journalFiles.outerRunIds : journalFiles.runIds);
+  const file = isThroughOuter ? journalFiles.outerRunIds : journalFiles.runIds;
+  const earlierIds = header.isRetargeted === true ? (header.earlierIds ?? {}) : undefined;
+  const runIds = new RunIds(folder, onCreated, file, earlierIds);
   if (runIds.isCreated(runId)) onRunId(runIds.toStore(runId));
   return runIds;
 }

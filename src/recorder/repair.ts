@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { mlflowTags } from "../entities/tag-keys.ts";
 import { hasCode } from "../util/error-code.ts";
 import { isServerUri } from "../settings/tracking-uri.ts";
 import { SharedStores } from "../store/shared-stores.ts";
@@ -52,18 +53,34 @@ export async function repairJournals(options: RepairOptions): Promise<number> {
 /** Of those for a database the commits become one; a server's answers are not waited for in turn. */
 const atOnce = { database: 16, server: 4 };
 
-/** Does `work` with each journal, several at a time; those of ranks come behind the others, since they look for a run that one of these makes. */
+/** Does `work` with each journal, several at a time; those that look for a run that another makes come behind it: ranks, and inner runs. */
 export async function forEachJournal<Journal extends FoundJournal>(
   journals: readonly Journal[],
   work: (journal: Journal) => Promise<void>,
 ): Promise<void> {
-  for (const isLater of [false, true]) {
-    const those = journals.filter(({ header }) => isJoined(header) === isLater);
+  const byRun = new Map(journals.filter(({ header }) => !isJoined(header)).map(({ header }) => [header.runId, header]));
+  const stages = Map.groupBy(journals, ({ header }) => depthOf(header, byRun) + (isJoined(header) ? 0.5 : 0));
+  for (const [, those] of [...stages].toSorted(([one], [other]) => one - other)) {
     const ofServers = those.filter(({ header }) => isServerUri(header.trackingUri));
     const ofDatabases = those.filter(({ header }) => !isServerUri(header.trackingUri));
     await eachOfSeveral(ofDatabases, atOnce.database, work);
     await eachOfSeveral(ofServers, atOnce.server, work);
   }
+}
+
+const mostDepth = 20;
+
+/** How many of the runs that a run lies in have journals here. */
+function depthOf(header: JournalHeader, byRun: ReadonlyMap<string, JournalHeader>): number {
+  let depth = 0;
+  for (let outer = parentOf(header, byRun); outer !== undefined && depth < mostDepth; outer = parentOf(outer, byRun)) {
+    depth += 1;
+  }
+  return depth;
+}
+
+function parentOf({ tags }: JournalHeader, byRun: ReadonlyMap<string, JournalHeader>): JournalHeader | undefined {
+  return byRun.get(tags.find(({ key }) => key === mlflowTags.parentRunId)?.value ?? "");
 }
 
 /** Of a rank whose run nobody may ever make. */

@@ -68,6 +68,8 @@ export interface JournalHeader {
   readonly isOffline?: boolean;
   /** Its entries were meant for another store: ids of that one are mapped (`run-ids.json`). */
   readonly isRetargeted?: boolean;
+  /** The ids that the other store had given before. */
+  readonly earlierIds?: Readonly<Record<string, string>>;
   /** What was chosen on the command line, so that nothing that the command's programs say changes it; absent: nothing. */
   readonly pinned?: PinnedChoices;
   readonly command: readonly string[];

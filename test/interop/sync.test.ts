@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Run } from "../../src/entities/run.ts";
 import { type Finished, metricsOf, processesIn, tagsOf, waitFor } from "../e2e/rig.ts";
+import { holdDatabase } from "../store/sqlite-rig.ts";
 import { isInstalled, newestMlflow } from "./mlflow-versions.ts";
 import { serveRigs } from "./served.ts";
 
@@ -108,6 +109,45 @@ describe.skipIf(!isInstalled(newestMlflow))("track sync", () => {
     const run = await on.rig.run();
     expect(run.info).toMatchObject({ runName: "moved", status: "FINISHED" });
     expect(metricsOf(run)).toEqual({ x: 1 });
+  });
+
+  test("an inner run of an offline run is its child on the server, whichever journal is read first", async () => {
+    await offline("for n in a b c; do track run --offline -n $n -- true; done", "-n", "outer");
+    await waitFor(() => processesIn(on.rig.root).length === 0);
+    expect(on.rig.journalNames()).toHaveLength(4);
+    expect(await track("sync")).toMatchObject({ code: 0 });
+    const all = await on.runs();
+    const outer = all.find(({ info }) => info.runName === "outer");
+    const parents = all.filter((run) => run !== outer).map((run) => tagsOf(run)["mlflow.parentRunId"]);
+    expect(parents).toEqual([outer, outer, outer].map((run) => run?.info.runId));
+  });
+
+  test("--to a server maps a run that its own store has, each attempt to the same one", async () => {
+    const elsewhere = { MLFLOW_TRACKING_URI: on.rig.trackingUri, MLFLOW_EXPERIMENT_NAME: on.experiment };
+    const lines = 'echo "x=$TRACK_ATTEMPT step=$TRACK_ATTEMPT" >> "$TRACK_LOG"; [ $TRACK_ATTEMPT = 1 ] && exit 3';
+    await on.rig.track(["run", "-n", "moved", "--", "sh", "-c", lines], { env: elsewhere });
+    const { info } = await on.rig.run();
+    for (const attempt of [2, 3]) {
+      const script = `${lines}; touch up${attempt}; while [ ! -e go${attempt} ]; do sleep 0.05; done`;
+      const args = ["resume", "--sync-timeout", "0s", info.runId, "--", "sh", "-c", script];
+      const resumed = on.rig.start(args, { env: elsewhere });
+      await waitFor(() => existsSync(join(on.rig.cwd, `up${attempt}`)));
+      const held = await holdDatabase(join(on.rig.cwd, "mlflow.db"), "lock");
+      writeFileSync(join(on.rig.cwd, `go${attempt}`), "");
+      expect((await resumed.finished).code).toBe(0);
+      await waitFor(() => processesIn(on.rig.root).length === 0, { timeoutMs: 20_000 });
+      await held.release();
+      expect(on.rig.journalNames()).toHaveLength(1);
+      const sent = await on.rig.track(["sync", "--to", on.server.url], { env: elsewhere });
+      expect(sent, sent.stderr).toMatchObject({ code: 0, stderr: "" });
+    }
+    const [run, ...others] = await on.runs();
+    expect(others).toEqual([]);
+    expect(run?.info).toMatchObject({ runName: "moved", status: "FINISHED" });
+    expect(tagsOf(run as Run)).toMatchObject({ "track.imported_run_id": info.runId, "track.exit_code": "0" });
+    await using store = await on.rig.openStore(on.server.url);
+    const { items } = await store.getMetricHistory(run?.info.runId ?? "", "x");
+    expect(items.map(({ value }) => value)).toEqual([1, 2, 3]);
   });
 
   test("a live run is left alone; the later run brings home what was left", async () => {

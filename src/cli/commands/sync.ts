@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { journalRoots } from "../../client/journal-folder.ts";
 import { TrackError, UsageError } from "../../errors.ts";
 import { type FoundJournal, listJournals, readJson } from "../../recorder/dead-journals.ts";
 import { forEachJournal } from "../../recorder/repair.ts";
-import { entriesLeft, mayBeAlive, retargetJournal, syncJournal, type SyncResult } from "../../recorder/sync-journal.ts";
+import { entriesLeft, mayBeAlive, syncJournal, type SyncResult } from "../../recorder/sync-journal.ts";
 import { withTypedUri } from "../../settings/server-access.ts";
 import { SharedStores } from "../../store/shared-stores.ts";
 import { messageOf } from "../../util/error-code.ts";
@@ -12,6 +12,7 @@ import { readPlace } from "../../util/proc.ts";
 import { journalFiles, type JournalHeader } from "../../wire/journal-header.ts";
 import type { Context } from "../context.ts";
 import { journalPlaces } from "../launch/journal-places.ts";
+import { Retargeting } from "../sync/retargeting.ts";
 
 export interface SyncCommandOptions {
   /** Another store than the one that the journals were written for. */
@@ -27,9 +28,13 @@ export async function sync(context: Context, options: SyncCommandOptions, folder
   );
   if (journals.length === 0) context.io.say("there is nothing to send");
   await using stores = new SharedStores();
+  await using retargeting = options.to === undefined ? undefined : new Retargeting(context, options.to);
   let isAllSent = true;
   await forEachJournal(journals, async (journal) => {
-    const result = options.dryRun === true ? look(context, journal) : await send(context, journal, options, stores);
+    const result =
+      options.dryRun === true
+        ? look(context, journal)
+        : await send(context, journal, { ...options, stores, retargeting });
     const { header } = journal;
     const target = options.to === undefined ? header.trackingUri : context.trackingUri(options.to);
     const cells = [header.runId.slice(0, 8), header.runName ?? "", result.state, String(result.entriesLeft), target];
@@ -61,17 +66,19 @@ function look(context: Context, journal: FoundJournal): SyncResult {
   return { state: isLive ? "live" : "left", entriesLeft: entriesLeft(journal.folder), refusedEntries: 0 };
 }
 
-async function send(
-  context: Context,
-  found: FoundJournal,
-  { to }: SyncCommandOptions,
-  stores: SharedStores,
-): Promise<SyncResult> {
+interface Sending extends SyncCommandOptions {
+  readonly stores: SharedStores;
+  readonly retargeting: Retargeting | undefined;
+}
+
+async function send(context: Context, found: FoundJournal, { to, stores, retargeting }: Sending): Promise<SyncResult> {
   const here = readPlace();
   const env = withTypedUri(context.env, to);
   try {
     const journal =
-      to === undefined || mayBeAlive(found, { here, now: context.now }) ? found : await moved(context, found, to);
+      retargeting === undefined || mayBeAlive(found, { here, now: context.now })
+        ? found
+        : await retargeting.move(found);
     return await syncJournal(journal, {
       env,
       here,
@@ -87,11 +94,4 @@ async function send(
     context.io.say(`run ${found.header.runId.slice(0, 8)} is left where it is: ${messageOf(error)}`);
     return { state: "left", entriesLeft: entriesLeft(found.folder), refusedEntries: 0 };
   }
-}
-
-/** With the other store as its own from now on. */
-async function moved(context: Context, journal: FoundJournal, to: string): Promise<FoundJournal> {
-  const uri = context.trackingUri(to);
-  await retargetJournal(journal, uri, withTypedUri(context.env, uri));
-  return listJournals([dirname(journal.folder)]).find(({ folder }) => folder === journal.folder) ?? journal;
 }

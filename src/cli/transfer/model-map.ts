@@ -30,6 +30,11 @@ export class ModelMap {
     return this.#found.get(modelId)?.modelId ?? modelId;
   }
 
+  /** The same of all that were imported. */
+  get ids(): Readonly<Record<string, string>> {
+    return Object.fromEntries(Array.from(this.#found, ([modelId, target]) => [modelId, target.modelId]));
+  }
+
   async #findEarlier(source: LoggedModel): Promise<LoggedModel | undefined> {
     if (!this.#keepsIds) return (await this.#earlierIn(source.experimentId)).get(source.modelId);
     try {

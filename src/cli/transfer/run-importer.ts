@@ -67,6 +67,11 @@ export class RunImporter {
     return this.#open?.source.info.runId;
   }
 
+  /** The ids here of the models that were taken, by those of the source. */
+  get modelIds(): Readonly<Record<string, string>> {
+    return this.#models.ids;
+  }
+
   async take(record: TransferRecord): Promise<void> {
     if (record.type === "experiment") return void (await this.#experiments.find(record.experiment));
     if (record.type === "run") return this.#begin(record.run, record.experiment);
