@@ -1,31 +1,27 @@
-import { closeSync, constants, openSync, write, writeSync } from "node:fs";
+import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { hasCode } from "../../util/error-code.ts";
 import type { CaptureChannel } from "./plan-capture.ts";
 import { readBytes } from "./read-buffers.ts";
+import { TerminalBacklog } from "./terminal-backlog.ts";
 import { hasRoomForThreads } from "./thread-room.ts";
 
-/** `blocked`: the rest is kept, nothing more may be written until `onReady`. `broken`: nobody reads any more. */
-export type WriteResult = "done" | "blocked" | "broken";
-
-const longestRetryMs = 16;
+/** `taken`: written, or kept. `blocked`: kept, nothing more may be written until `onReady`. `broken`: nobody reads any more. */
+export type WriteResult = "taken" | "blocked" | "broken";
 
 /**
  * The caller's stdout or stderr as the relay writes to it: never waiting, and without making the descriptor that the caller shares
  * with others non-blocking, since it opens the same pipe or terminal once more for itself.
  */
 export class Output {
-  /** Called when what was kept has been written, or can never be. */
-  onReady: (result: "done" | "broken") => void = () => undefined;
+  /** Called when more may be written, and when all that was kept is written or can never be. */
+  onReady: (result: "taken" | "broken") => void = () => undefined;
   readonly #target: CaptureChannel["target"];
   readonly #number: 1 | 2;
   readonly #fd: number;
   #socket: Socket | undefined;
   #socketWrites = 0;
-  /** What a terminal has not taken yet. */
-  #rest: Buffer = Buffer.alloc(0);
-  /** The same terminal, where a thread waits for it; `undefined` without threads. */
-  #patient: { readonly fd: number | undefined } | undefined;
+  #backlog: TerminalBacklog | undefined;
   /** Memory for what is kept, used again and again. */
   #scratch: Buffer | undefined;
   #isBroken = false;
@@ -42,17 +38,15 @@ export class Output {
   write(chunk: Buffer): WriteResult {
     if (this.#isBroken) return "broken";
     if (this.#target === "socket" || this.#socketWrites > 0) return this.#writeToSocket(chunk);
-    if (this.#rest.length > 0) {
-      this.#rest = Buffer.concat([this.#rest, chunk]);
-      return "blocked";
-    }
-    const rest = this.#writeNow(chunk);
+    const rest = this.isIdle ? this.#writeNow(chunk) : chunk;
     if (rest === undefined) return "broken";
-    if (rest.length === 0) return "done";
-    if (this.#target === "pipe") return this.#writeToSocket(rest);
-    this.#rest = this.#copy(rest);
-    this.#writeLater();
-    return "blocked";
+    if (rest.length === 0) return "taken";
+    return this.#target === "pipe" ? this.#writeToSocket(rest) : this.#writeLater(rest);
+  }
+
+  /** Nothing is kept that could still be written. */
+  get isIdle(): boolean {
+    return this.#isBroken || (this.#socketWrites === 0 && (this.#backlog?.isEmpty ?? true));
   }
 
   /** For an end that was never written to. */
@@ -87,7 +81,7 @@ export class Output {
     this.#socketWrites += 1;
     this.#socket.write(copy, () => {
       this.#socketWrites -= 1;
-      if (this.#isBroken || this.#socketWrites === 0) this.onReady(this.#isBroken ? "broken" : "done");
+      if (this.#isBroken || this.#socketWrites === 0) this.onReady(this.#isBroken ? "broken" : "taken");
     });
     return "blocked";
   }
@@ -101,33 +95,17 @@ export class Output {
     return socket;
   }
 
-  /**
-   * A terminal gives Node no event when it goes on: a thread waits for it. The first try of every chunk is ours all the same, since
-   * only that is stopped in the background (`stty tostop`), as the command would be.
-   */
-  #writeLater(): void {
-    this.#patient ??= { fd: hasRoomForThreads() ? reopenOrUndefined(this.#number) : undefined };
-    const { fd } = this.#patient;
-    if (fd === undefined) return this.#retry(1);
-    const rest = this.#rest;
-    write(fd, rest, 0, rest.length, null, (error, written) => {
-      if (error !== null) this.#isBroken = true;
-      this.#rest = this.#isBroken ? Buffer.alloc(0) : this.#rest.subarray(written);
-      if (this.#rest.length > 0) this.#writeLater();
-      else this.onReady(this.#isBroken ? "broken" : "done");
-    });
-  }
-
-  /** The same without a thread. */
-  #retry(delayMs: number): void {
-    setTimeout(() => {
-      const before = this.#rest.length;
-      const rest = this.#writeNow(this.#rest);
-      this.#rest = rest ?? Buffer.alloc(0);
-      if (rest === undefined) this.onReady("broken");
-      else if (rest.length === 0) this.onReady("done");
-      else this.#retry(rest.length < before ? 1 : Math.min(delayMs * 2, longestRetryMs));
-    }, delayMs);
+  #writeLater(chunk: Buffer): WriteResult {
+    const backlog = (this.#backlog ??= new TerminalBacklog({
+      openPatiently: () => (hasRoomForThreads() ? reopenOrUndefined(this.#number) : undefined),
+      writeNow: (kept) => this.#writeNow(kept),
+      onRoom: (isBroken) => {
+        this.#isBroken ||= isBroken;
+        this.onReady(isBroken ? "broken" : "taken");
+      },
+    }));
+    backlog.keep(chunk);
+    return backlog.isFull ? "blocked" : "taken";
   }
 }
 

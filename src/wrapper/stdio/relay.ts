@@ -73,7 +73,7 @@ export class Relay {
       await this.#nextLook();
       const now = monotonicMs();
       // A reader that is slow holds up the command itself, too, when it runs bare.
-      if (this.#isPaused()) openSince = now;
+      if (this.#isPaused() || !this.#options.output.isIdle) openSince = now;
       const isSilent = now - this.#lastChunkAt > silenceMs;
       if (now - openSince > drainMs && (isSilent || this.#totalBytes - startBytes > pipeBytes)) {
         this.#input.pause();
@@ -121,7 +121,7 @@ export class Relay {
     if (this.#isPaused()) this.#input.pause();
   }
 
-  #afterBlock(result: "done" | "broken"): void {
+  #afterBlock(result: "taken" | "broken"): void {
     this.#isOutputBlocked = false;
     this.#ifBroken(result);
     this.#goOn();
@@ -148,7 +148,7 @@ export class Relay {
   }
 
   #isDone(): boolean {
-    return this.#isGivenUp || (this.#hasEnded && !this.#isOutputBlocked);
+    return this.#isGivenUp || (this.#hasEnded && this.#options.output.isIdle);
   }
 
   #wake(): void {
