@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
-import { readProcessState } from "./process-state.ts";
+import { isDead, type ProcessState, readProcessState } from "./process-state.ts";
 import { monotonicMs } from "../util/monotonic.ts";
 
 /**
@@ -50,10 +50,20 @@ export class Canary {
 
   /** Whether a signal has hit it, also when it has not been waited for yet or, being stopped, not died of it yet. */
   isHit(): boolean {
-    const { pid } = this.#process;
-    if (this.death !== undefined || this.#process.exitCode !== null || pid === undefined) return true;
-    const state = readProcessState(pid);
-    return state === undefined || state.letter === "Z" || state.letter === "X" || state.pending !== 0;
+    const state = this.#look();
+    return state === undefined || isDead(state) || state.pending !== 0;
+  }
+
+  /** Whether it has ended. */
+  isGone(): boolean {
+    const state = this.#look();
+    return state === undefined || isDead(state);
+  }
+
+  /** `undefined` once it has been waited for. */
+  #look(): ProcessState | undefined {
+    const { pid, exitCode } = this.#process;
+    return this.death !== undefined || exitCode !== null || pid === undefined ? undefined : readProcessState(pid);
   }
 
   /** Whether job control has stopped it, which means that the whole group was. */

@@ -83,8 +83,8 @@ export async function startCommand(plan: CommandPlan): Promise<StartedCommand | 
   });
   const stdio = stdioFor(plan.notes.inheritedFds, capture);
   failOnPurpose("launch");
-  relay.beforeSpawn();
-  const child = await spawnChild([...prefix, ...(exactWords(plan.argv, plan.env) ?? plan.argv)], plan, stdio);
+  const words = [...prefix, ...(exactWords(plan.argv, plan.env) ?? plan.argv)];
+  const child = await spawnChild(words, plan, { stdio, relay });
   if (child instanceof Error) {
     capture.abandon();
     relay.close();
@@ -126,15 +126,12 @@ function follow(child: ChildProcess & { pid: number }, relay: SignalRelay, captu
 async function spawnChild(
   words: readonly string[],
   plan: CommandPlan,
-  stdio: Stdio,
+  { stdio, relay }: { readonly stdio: Stdio; readonly relay: SignalRelay },
 ): Promise<(ChildProcess & { pid: number }) | Error> {
   const [file = "", ...args] = words;
   try {
-    const child = spawn(file, args, {
-      env: plan.env,
-      ...(plan.cwd !== undefined && !isHere(plan.cwd) && { cwd: plan.cwd }),
-      stdio,
-    });
+    const cwd = plan.cwd !== undefined && !isHere(plan.cwd) ? { cwd: plan.cwd } : {};
+    const child = relay.aroundSpawn(() => spawn(file, args, { env: plan.env, ...cwd, stdio }));
     const { pid } = child;
     if (pid !== undefined) return Object.assign(child, { pid });
     return await new Promise<Error>((resolve) => child.on("error", resolve));

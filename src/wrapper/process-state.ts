@@ -23,6 +23,11 @@ export function readProcessState(pid: number): ProcessState | undefined {
   };
 }
 
+/** Whether it has ended and waits to be waited for. */
+export function isDead(state: ProcessState): boolean {
+  return state.letter === "Z" || state.letter === "X";
+}
+
 /** Whether a process is stopped by job control. */
 export function isStopped(pid: number): boolean {
   return readProcessState(pid)?.letter === "T";

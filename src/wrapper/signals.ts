@@ -3,7 +3,7 @@ import { constants as osConstants } from "node:os";
 import { readStat } from "../util/proc.ts";
 import { Canary } from "./canary.ts";
 import { failOnPurpose } from "../util/test-fault.ts";
-import { bitOf, type ProcessState, readProcessState } from "./process-state.ts";
+import { bitOf, isDead, type ProcessState, readProcessState } from "./process-state.ts";
 import { monotonicMs } from "../util/monotonic.ts";
 
 /** The command as signals see it. */
@@ -20,6 +20,14 @@ export interface SignalRelayOptions {
   readonly pipeFd?: number;
   /** INT, TERM and the like that arrive when the command is gone. */
   readonly onLateSignal?: (signal: NodeJS.Signals) => void;
+}
+
+/** What was seen right after the command was started, where a signal had hit the group by then. */
+interface Birth {
+  readonly canary: Canary;
+  readonly wasHitBefore: boolean;
+  readonly isCanaryGone: boolean;
+  readonly command: ProcessState | undefined;
 }
 
 /** Signals that end a process by default and that someone may send to the wrapper instead of the command. */
@@ -54,18 +62,13 @@ const tooYoungMs = 5;
 export class SignalRelay {
   readonly #onLateSignal: (signal: NodeJS.Signals) => void;
   readonly #handlers: (readonly [NodeJS.Signals, () => void])[] = [];
-  readonly #deaths: { readonly signal: NodeJS.Signals; readonly at: number }[] = [];
+  readonly #deaths: { readonly signal: NodeJS.Signals; readonly at: number; readonly canary: Canary }[] = [];
   readonly #canaryStdin: number | "pipe";
   readonly #kept: NodeJS.Signals[] = [];
   #canary: Canary | undefined;
   #target: SignalTarget | undefined;
   #isGone = false;
-  /** True in the first turn of the event loop after the spawn: a signal seen then may be older than the command. */
-  #isFirstTurn = true;
-  /** A signal had hit the group before there was a command. */
-  #isHitBeforeBirth = false;
-  /** The command's state right after the spawn, where a signal had hit the group by then. */
-  #stateAtBirth: ProcessState | undefined;
+  #birth: Birth | undefined;
   #lastVerdict: { readonly signal: NodeJS.Signals; readonly isGroupWide: Promise<boolean> } | undefined;
 
   /** Catches signals from here on and keeps them; a canary lives when this returns. */
@@ -77,17 +80,23 @@ export class SignalRelay {
     this.#hatch();
   }
 
-  /** To be called right before the spawn. */
-  beforeSpawn(): void {
-    this.#isHitBeforeBirth = this.#canary?.isHit() ?? false;
+  /** Starts the command by `spawn`, which should do nothing else: a signal that comes meanwhile is told apart by its time. */
+  aroundSpawn<Child extends { readonly pid?: number | undefined }>(spawn: () => Child): Child {
+    const canary = this.#canary;
+    const wasHitBefore = canary?.isHit() ?? false;
+    const child = spawn();
+    if (canary?.isHit() === true) {
+      const isCanaryGone = canary.isGone();
+      const command = child.pid === undefined ? undefined : readProcessState(child.pid);
+      this.#birth = { canary, wasHitBefore, isCanaryGone, command };
+    }
+    return child;
   }
 
   /** The command has been started: what was kept is delivered. */
   attach(target: SignalTarget): void {
     this.#target = target;
-    if (this.#canary?.isHit() === true) this.#stateAtBirth = readProcessState(target.pid);
     for (const signal of this.#kept.splice(0)) this.#receive(signal);
-    setImmediate(() => setImmediate(() => (this.#isFirstTurn = false)));
   }
 
   /** The command is gone: its pid may belong to someone else soon. Signals go to `onLateSignal` from now on. */
@@ -119,30 +128,35 @@ export class SignalRelay {
     if (signal === "SIGUSR2") failOnPurpose("signal");
     if (this.#isGone) this.#onLateSignal(signal);
     else if (this.#target === undefined) this.#kept.push(signal);
-    else void this.#judgeAndDeliver(signal, this.#isFirstTurn);
+    else void this.#judgeAndDeliver(signal);
   }
 
-  async #judgeAndDeliver(signal: NodeJS.Signals, isEarly: boolean): Promise<void> {
-    const isGroupWide = await this.#judge(signal);
+  async #judgeAndDeliver(signal: NodeJS.Signals): Promise<void> {
+    const { isGroupWide, canary } = this.#judge(signal);
+    const isCommandHit = (await isGroupWide) && !this.#isOlderThanCommand(signal, canary);
     const target = this.#target;
-    if (target === undefined) {
-      this.#onLateSignal(signal);
-      return;
-    }
-    const isOlder = isEarly && (this.#isHitBeforeBirth || isUntouched(this.#stateAtBirth, signal));
-    if (!isGroupWide || isOlder) target.kill(signal);
+    if (target === undefined) this.#onLateSignal(signal);
+    else if (!isCommandHit) target.kill(signal);
   }
 
-  /** Whether the signal reached the whole group. */
-  #judge(signal: NodeJS.Signals): Promise<boolean> {
+  /** Whether the signal reached the whole group, and the canary that it is told by. */
+  #judge(signal: NodeJS.Signals): { readonly isGroupWide: Promise<boolean>; readonly canary?: Canary | undefined } {
     const last = this.#lastVerdict;
     const canary = this.#canary;
     const isTooYoung = canary !== undefined && monotonicMs() - canary.bornAt < tooYoungMs;
     // Two signals within a few ms: the canary that could tell about the second one had not hatched when it was sent.
-    if (isTooYoung && last?.signal === signal) return last.isGroupWide;
-    const isGroupWide = this.#takeRecentDeath(signal) ? Promise.resolve(true) : this.#watch(canary, signal);
+    if (isTooYoung && last?.signal === signal) return { isGroupWide: last.isGroupWide };
+    const victim = this.#takeRecentDeath(signal);
+    const isGroupWide = victim !== undefined ? Promise.resolve(true) : this.#watch(canary, signal);
     this.#lastVerdict = { signal, isGroupWide };
-    return isGroupWide;
+    return { isGroupWide, canary: victim ?? canary };
+  }
+
+  /** However late the wrapper itself gets to see it: the thread that takes it may be kept from running. */
+  #isOlderThanCommand(signal: NodeJS.Signals, canary: Canary | undefined): boolean {
+    const birth = this.#birth;
+    if (birth === undefined || birth.canary !== canary) return false;
+    return birth.wasHitBefore || isUntouched(birth, signal);
   }
 
   #watch(canary: Canary | undefined, signal: NodeJS.Signals): Promise<boolean> {
@@ -164,19 +178,18 @@ export class SignalRelay {
     });
   }
 
-  #takeRecentDeath(signal: NodeJS.Signals): boolean {
+  #takeRecentDeath(signal: NodeJS.Signals): Canary | undefined {
     const since = monotonicMs() - recentDeathMs;
     while (this.#deaths[0] !== undefined && this.#deaths[0].at < since) this.#deaths.shift();
     const index = this.#deaths.findIndex((death) => death.signal === signal);
-    if (index >= 0) this.#deaths.splice(index, 1);
-    return index >= 0;
+    return index >= 0 ? this.#deaths.splice(index, 1)[0]?.canary : undefined;
   }
 
   #hatch(): void {
     this.#canary = Canary.hatch(this.#canaryStdin, (canary) => {
       if (this.#isGone || canary !== this.#canary) return;
       // The signal that killed it has not come to the wrapper yet, or never will.
-      if (canary.death !== undefined) this.#deaths.push(canary.death);
+      if (canary.death !== undefined) this.#deaths.push({ ...canary.death, canary });
       this.#hatch();
     });
   }
@@ -213,12 +226,15 @@ function otherIgnored(numbers: readonly number[]): NodeJS.Signals[] {
     .map(([name]) => name);
 }
 
-/** Whether a process in that state, which has had no time to catch anything, had not got that signal: it would be dying. */
-function isUntouched(state: ProcessState | undefined, signal: NodeJS.Signals): boolean {
-  if (state === undefined || state.letter === "Z" || state.letter === "X") return false;
+/**
+ * Whether a command that has just been started had not got a signal that the group has got. One that catches it already may have done
+ * with it: only if that was a moment ago, and then the canary has hardly had the time to die of it.
+ */
+function isUntouched({ command, isCanaryGone }: Birth, signal: NodeJS.Signals): boolean {
+  if (command === undefined || isDead(command)) return false;
   const bit = bitOf(osConstants.signals[signal]);
-  const isPending = (state.pending & (bit | bitOf(osConstants.signals.SIGKILL))) !== 0;
-  return !isPending && ((state.caught | state.ignored | state.blocked) & bit) === 0;
+  if ((command.pending & (bit | bitOf(osConstants.signals.SIGKILL))) !== 0) return false;
+  return (command.caught & bit) === 0 || isCanaryGone;
 }
 
 /** The guess without a canary: INT and QUIT for the terminal's foreground group come from its keyboard. */
