@@ -42,8 +42,10 @@ const pollMs = 200;
 const quietPollMs = 1000;
 const quietPollsAllowed = 25;
 const readBytes = 256 * 1024;
-/** What is read in one poll: masking a flood of output must not take a core from the training. */
-const pollBytes = 8 * 1024 * 1024;
+/** What is read in one poll: masking a flood of output must not take a core from the training, nor the terminal's pace. */
+const pollBytes = 4 * 1024 * 1024;
+/** The same where somebody reads along, to whom what has been removed meanwhile is lost. */
+const readerPollBytes = 8 * 1024 * 1024;
 
 /**
  * Follows the raw console output (the journal's spool, or the files that the command writes itself) and keeps the masked
@@ -129,7 +131,8 @@ export class ConsoleRecorder {
 
   #poll(): void {
     const before = this.#position();
-    this.#reading = this.#read(pollBytes).then(() => {
+    const budget = this.#options.createReader === undefined ? pollBytes : readerPollBytes;
+    this.#reading = this.#read(budget).then(() => {
       this.#quietPolls = this.#position() === before ? this.#quietPolls + 1 : 0;
       this.#pollLater();
     });

@@ -116,10 +116,15 @@ export class MatrixBench implements AsyncDisposable {
     return { status: run.info.status, tags: tagsOf(run), run };
   }
 
-  /** The probe program, compiled once. */
+  /** The probe program. */
   probe(): string {
-    const binary = this.path("probe");
-    if (!existsSync(binary)) compile(binary, "probe.c");
+    return this.compiled("probe");
+  }
+
+  /** A C program of fixtures/programs, compiled once. */
+  compiled(name: string): string {
+    const binary = this.path(name);
+    if (!existsSync(binary)) compile(binary, `${name}.c`);
     return binary;
   }
 
