@@ -33,6 +33,11 @@ export class CappedFile {
     return this.#isHeadClosed || this.#headBytes === this.#half;
   }
 
+  /** Bytes of the file itself, which is all of the log so far; `undefined` once a part of it lies elsewhere. */
+  get wholeBytes(): number | undefined {
+    return this.#totalBytes === this.#headBytes ? this.#headBytes : undefined;
+  }
+
   /** Of what comes, so much at most is kept. */
   get tailLimitBytes(): number {
     return this.#half;

@@ -1,4 +1,5 @@
-import { closeSync, existsSync, readSync, renameSync } from "node:fs";
+import { closeSync, constants, existsSync, readSync, renameSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { randomHex } from "../util/ids.ts";
 import type { StreamMasker } from "../wire/redact.ts";
@@ -114,6 +115,25 @@ export class ConsoleRecorder {
       return spoolPath;
     } catch (error) {
       this.#break(error);
+      return undefined;
+    }
+  }
+
+  /** Bytes of the log so far; 0 once its middle is left out. */
+  get size(): number {
+    return this.#output.wholeBytes ?? 0;
+  }
+
+  /** The path of a copy of the log so far in the journal folder; `undefined` where the disk refuses it. */
+  async copy(): Promise<string | undefined> {
+    const spoolPath = `${journalFiles.spool}/console-${randomHex(6)}.log`;
+    try {
+      const { folder } = this.#options;
+      await copyFile(join(folder, journalFiles.consolePart), join(folder, spoolPath), constants.COPYFILE_FICLONE);
+      return spoolPath;
+    } catch (error) {
+      // The whole log comes at the end all the same.
+      if (!(error instanceof Error && "code" in error)) throw error;
       return undefined;
     }
   }

@@ -1,7 +1,8 @@
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { ConsoleSource } from "../wire/control-messages.ts";
 import type { ConsoleMetrics } from "./console-metrics.ts";
+import { ConsoleParts } from "./console-parts.ts";
 import { ConsoleRecorder, hasMoreOutput, takeMaskedPart } from "./console-recorder.ts";
 import { joinedRank } from "./joined-rank.ts";
 import type { OutputEnd } from "./output-files.ts";
@@ -21,17 +22,21 @@ export class SessionConsole {
   #recorder: ConsoleRecorder;
   #source: ConsoleSource = { kind: "spool" };
   #ends: readonly OutputEnd[] = [];
+  readonly #parts: ConsoleParts | undefined;
 
   constructor(recording: Recording, options: SessionConsoleOptions) {
     this.#recording = recording;
     this.#options = options;
     this.#recorder = this.#createRecorder();
+    const isInParts = !options.isRepair && recording.isServer && joinedRank(recording.header) === undefined;
+    this.#parts = isInParts ? this.#createParts() : undefined;
   }
 
   /** The command writes there from now on. */
   follow(source: ConsoleSource): void {
     this.#source = source;
     this.#recorder.follow(source);
+    this.#parts?.start();
   }
 
   /** Where the command's output lies, as an earlier recorder was told. */
@@ -44,6 +49,7 @@ export class SessionConsole {
    * had masked, and no more, where the run had secrets.
    */
   async store(): Promise<void> {
+    this.#parts?.stop();
     if (this.#options.isRepair && this.#recording.header.hasSecrets) {
       this.#write(takeMaskedPart(this.#recording.folder));
       if (this.#options.metrics !== undefined) await this.#scrapeRest();
@@ -75,6 +81,20 @@ export class SessionConsole {
     const ofRank = rank === undefined ? "" : `-rank-${rank}`;
     const artifactFile = `console/attempt-${header.attempt}${ofRank}.log`;
     live.write({ op: "log-artifact", runId: header.runId, spoolPath, artifactFile });
+  }
+
+  #createParts(): ConsoleParts {
+    const { folder } = this.#recording;
+    return new ConsoleParts({
+      size: () => this.#recorder.size,
+      copy: () => this.#recorder.copy(),
+      send: (spoolPath) => {
+        this.#write(spoolPath);
+        this.#recording.live.commit();
+      },
+      isWaiting: (spoolPath) => existsSync(join(folder, spoolPath)),
+      isStoreAway: () => this.#recording.isStoreAway,
+    });
   }
 
   #createRecorder(): ConsoleRecorder {

@@ -75,6 +75,26 @@ describe.skipIf(!isInstalled(newestMlflow))("track run with a tracking server", 
     expect(await track("run", "-e", `${on.experiment}-c`, "--", "true")).toMatchObject({ code: 125 });
   });
 
+  test("the console log goes up while the run lives, for whoever looks from elsewhere", async () => {
+    const script = "echo first words; while [ ! -e go ]; do sleep 0.05; done; echo last words";
+    const started = on.rig.start(["run", "--", "sh", "-c", script], { env: env() });
+    const elsewhere = { ...env(), XDG_STATE_HOME: join(on.rig.root, "elsewhere") };
+    const seen = await waitFor(
+      async () => {
+        const run = await on.onlyRun();
+        const logs = await on.rig.track(["logs", run.info.runId], { env: elsewhere });
+        return logs.stdout === "" ? undefined : { status: run.info.status, text: logs.stdout };
+      },
+      { timeoutMs: 40_000 },
+    );
+    expect(seen).toEqual({ status: "RUNNING", text: "first words\n" });
+    writeFileSync(join(on.rig.cwd, "go"), "");
+    expect((await started.finished).code).toBe(0);
+    const run = await on.onlyRun();
+    expect((await on.rig.track(["logs", run.info.runId], { env: elsewhere })).stdout).toBe("first words\nlast words\n");
+    await waitFor(() => on.rig.journalNames().length === 0);
+  });
+
   test("a param that the server got from elsewhere is kept, and so is what was said here", async () => {
     const script = "touch up; while [ ! -e on ]; do sleep 0.05; done; track log param lr=0.2 depth=3";
     const started = on.rig.start(["run", "--", "sh", "-c", script], { env: env() });

@@ -28,10 +28,11 @@ export function readContents({ folder, header }: FoundJournal): JournalContents 
   const joinsBy = isJoined(header) && header.rank?.isRunKnown === false ? header.rank.group : undefined;
   if (header.kind !== "program" && joinsBy === undefined) ids.addOwn(header);
   const cursor = readCursor(folder);
-  let goneFiles = 0;
+  const files = new Map<string, string>();
   for (const { entry } of readEntries(folder)) {
-    ids.add(entry.operation);
-    if (entry.sequence <= (cursor?.sequence ?? 0) && isGone(folder, entry.operation)) goneFiles += 1;
+    const { operation } = entry;
+    ids.add(operation);
+    if (operation.op === "log-artifact") files.set(`${operation.runId} ${operation.artifactFile}`, operation.spoolPath);
   }
   if (joinsBy !== undefined) ids.madeRuns.add(header.runId);
   return {
@@ -40,7 +41,7 @@ export function readContents({ folder, header }: FoundJournal): JournalContents 
     joinsBy,
     experimentIds: without(ids.experimentIds, ids.madeExperiments),
     isBegun: cursor !== undefined,
-    goneFiles,
+    goneFiles: [...files.values()].filter((path) => !existsSync(join(folder, path))).length,
   };
 }
 
@@ -69,10 +70,6 @@ class Ids {
     this.madeRuns.add(runId);
     if ("experimentId" in experiment) this.experimentIds.add(experiment.experimentId);
   }
-}
-
-function isGone(folder: string, operation: StoreOperation): boolean {
-  return operation.op === "log-artifact" && !existsSync(join(folder, operation.spoolPath));
 }
 
 function without(ids: ReadonlySet<string>, others: ReadonlySet<string>): ReadonlySet<string> {
