@@ -1,4 +1,5 @@
 import type { CommandSpec } from "./command-spec.ts";
+import { experimentCommands } from "./specs/experiment-commands.ts";
 import { loggingCommands } from "./specs/logging-commands.ts";
 import { lookingCommands } from "./specs/looking-commands.ts";
 import { maintenanceCommands } from "./specs/maintenance-commands.ts";
@@ -10,6 +11,7 @@ export const commandTable: readonly CommandSpec[] = [
   ...wrappingCommands,
   ...loggingCommands,
   ...lookingCommands,
+  ...experimentCommands,
   ...pipelineCommands,
   ...maintenanceCommands,
 ];

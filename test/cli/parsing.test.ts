@@ -73,6 +73,7 @@ const cases: readonly [argv: string, name: string, options: object, args?: reado
   ["experiments create x --artifact-location /a", "experiments create", { artifactLocation: "/a" }, ["x"]],
   ["experiments rename x y", "experiments rename", {}, ["x", "y"]],
   ["experiments delete x y", "experiments delete", {}, ["x", "y"]],
+  ["experiments delete x --force", "experiments delete", { force: true }, ["x"]],
 ];
 
 describe.each([

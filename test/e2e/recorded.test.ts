@@ -599,6 +599,53 @@ describe("looking at real runs", () => {
     expect((await rig.run()).info).toMatchObject({ status: "FINISHED", lifecycleStage: "active" });
   });
 
+  test("experiments delete leaves one with a live run alone, and all that were named with it", async () => {
+    await using rig = TrackRig.setup();
+    await rig.track(["run", "-e", "over", "--", "true"]);
+    const run = await OpenRun.start(rig, ["-e", "digits", "-n", "alive"]);
+    using speaker = await run.connect();
+    await speaker.ask({ flush: "store", id: 1 });
+    const refused = await rig.track(["experiments", "delete", "over", "digits"]);
+    expect(refused).toMatchObject({ code: 1, stdout: "" });
+    expect(refused.stderr).toBe(
+      `track: the run is alive: ${run.runId} (alive)\nhint: wait for its end, or give --force\n`,
+    );
+    await speaker.ask({ metrics: { m: 1 }, flush: "store", id: 2 });
+    expect((await run.end()).code).toBe(0);
+    const deleted = await rig.track(["experiments", "delete", "over", "digits"]);
+    expect(deleted).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^track: deleted: over .*\ntrack: deleted: digits /u),
+    });
+    await rig.track(["experiments", "restore", "digits"]);
+    expect((await rig.runs()).find(({ info }) => info.runId === run.runId)?.info).toMatchObject({ status: "FINISHED" });
+  });
+
+  test.each([
+    { name: "rm --force", words: (id: string) => ["rm", "--force", id] },
+    { name: "experiments delete --force", words: () => ["experiments", "delete", "--force", "digits"] },
+  ])(
+    "$name deletes a live run: its command goes on, what it says from now on is set aside and told once",
+    async ({ words }) => {
+      await using rig = TrackRig.setup();
+      const run = await OpenRun.start(rig, ["-e", "digits"]);
+      using speaker = await run.connect();
+      await speaker.ask({ metrics: { before: 1 }, id: 1 });
+      await speaker.ask({ flush: "store", id: 2 });
+      expect(await rig.track(words(run.runId))).toMatchObject({ code: 0 });
+      expect(await speaker.ask({ metrics: { after: 1 }, id: 3 })).toMatchObject({ ok: true });
+      const done = await run.end();
+      expect(done.code).toBe(0);
+      expect(done.stderr.match(/the store refused what was said \(log-batch\)/gu)).toHaveLength(1);
+      const [journal = ""] = rig.journalNames();
+      await waitFor(() => existsSync(join(rig.journals, journal, "finished")), { what: "the journal is done with" });
+      expect(readFileSync(join(rig.journals, journal, "refused.ndjson"), "utf8")).toContain('"after"');
+      const stored = (await rig.runs()).find(({ info }) => info.runId === run.runId);
+      expect(stored?.info.lifecycleStage).toBe("deleted");
+      expect(stored?.data.metrics.map(({ key }) => key)).toContain("before");
+    },
+  );
+
   test("an inner run lands in the outer one's store, wherever it is started", async () => {
     await using rig = TrackRig.setup();
     mkdirSync(join(rig.cwd, "elsewhere"));

@@ -1,18 +1,23 @@
 import type { Experiment } from "../../entities/experiment.ts";
-import type { LifecycleStage } from "../../entities/lifecycle-stage.ts";
 import type { ViewType } from "../../entities/lifecycle-stage.ts";
+import { limits } from "../../entities/limits.ts";
+import type { Run } from "../../entities/run.ts";
+import type { ExperimentStore, RunStore } from "../../store/tracking-store.ts";
 import { experimentToJson } from "../../wire/rest-json.ts";
 import type { Context } from "../context.ts";
 import { findExperiment, listExperiments as listAll } from "../find-experiment.ts";
 import { formatIsoTime, formatRelativeTime } from "../format-time.ts";
 import type { Io } from "../io.ts";
 import { openExisting, openForListing } from "../open-for-reading.ts";
+import { refuseLiveRuns } from "../run-liveness.ts";
 import { type Column, writeTable } from "../table.ts";
 import { writeJson } from "../write-json.ts";
 
 export interface ExperimentsOptions {
   readonly viewType?: ViewType;
   readonly artifactLocation?: string;
+  /** Delete also what holds runs that are alive. */
+  readonly force?: boolean;
   readonly json?: boolean;
   readonly trackingUri?: string;
 }
@@ -47,13 +52,23 @@ export async function renameExperiment(
   context.io.say(`renamed: ${experiment.name} is now ${change.name}`);
 }
 
-/** Deletes experiments with their runs, softly. */
+/** Deletes experiments with their runs, softly. One that is unknown, or holds a run that is alive, leaves all as they are. */
 export async function deleteExperiments(
   context: Context,
   options: ExperimentsOptions,
   names: readonly string[],
 ): Promise<void> {
-  await changeLifecycle(context, options, { names, stage: "deleted", done: "deleted", known: "already deleted" });
+  await using store = await openExisting(context, "write", options.trackingUri);
+  const experiments = await findEach(store, names);
+  if (options.force !== true) refuseLiveRuns(context, await findRunning(store, experiments), options.trackingUri);
+  for (const { experimentId, name, lifecycleStage } of experiments) {
+    if (lifecycleStage === "deleted") {
+      context.io.say(`already deleted: ${name}`);
+      continue;
+    }
+    await store.deleteExperiment(experimentId);
+    context.io.say(`deleted: ${name} (id ${experimentId})`);
+  }
 }
 
 /** Brings experiments back with their runs. */
@@ -62,33 +77,27 @@ export async function restoreExperiments(
   options: ExperimentsOptions,
   names: readonly string[],
 ): Promise<void> {
-  await changeLifecycle(context, options, { names, stage: "active", done: "restored", known: "not deleted" });
-}
-
-interface LifecycleChange {
-  readonly names: readonly string[];
-  readonly stage: LifecycleStage;
-  /** What is said of an experiment that was changed, and of one that was at that stage already. */
-  readonly done: string;
-  readonly known: string;
-}
-
-async function changeLifecycle(
-  context: Context,
-  options: ExperimentsOptions,
-  { names, stage, done, known }: LifecycleChange,
-): Promise<void> {
   await using store = await openExisting(context, "write", options.trackingUri);
-  for (const { experimentId, name, lifecycleStage } of await Promise.all(
-    names.map((each) => findExperiment(store, each)),
-  )) {
-    if (lifecycleStage === stage) {
-      context.io.say(`${known}: ${name}`);
+  for (const { experimentId, name, lifecycleStage } of await findEach(store, names)) {
+    if (lifecycleStage === "active") {
+      context.io.say(`not deleted: ${name}`);
       continue;
     }
-    await (stage === "deleted" ? store.deleteExperiment(experimentId) : store.restoreExperiment(experimentId));
-    context.io.say(`${done}: ${name} (id ${experimentId})`);
+    await store.restoreExperiment(experimentId);
+    context.io.say(`restored: ${name} (id ${experimentId})`);
   }
+}
+
+const findEach = (store: ExperimentStore, names: readonly string[]): Promise<readonly Experiment[]> =>
+  Promise.all(names.map((name) => findExperiment(store, name)));
+
+async function findRunning(store: RunStore, experiments: readonly Experiment[]): Promise<readonly Run[]> {
+  const experimentIds = experiments
+    .filter(({ lifecycleStage }) => lifecycleStage === "active")
+    .map(({ experimentId }) => experimentId);
+  if (experimentIds.length === 0) return [];
+  const filter = "attributes.status = 'RUNNING'";
+  return (await store.searchRuns({ experimentIds, filter, maxResults: limits.maxSearchResults })).items;
 }
 
 function columnsFor(io: Io, now: number): readonly Column<Experiment>[] {

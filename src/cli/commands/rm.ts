@@ -1,9 +1,7 @@
-import type { Run } from "../../entities/run.ts";
-import { TrackError } from "../../errors.ts";
 import type { Context } from "../context.ts";
 import { findRun, findRuns } from "../find-run.ts";
 import { openExisting } from "../open-for-reading.ts";
-import { isAliveHere } from "../run-liveness.ts";
+import { refuseLiveRuns } from "../run-liveness.ts";
 
 export interface ChangeRunsOptions {
   readonly force?: boolean;
@@ -14,7 +12,7 @@ export interface ChangeRunsOptions {
 export async function rm(context: Context, options: ChangeRunsOptions, names: readonly string[]): Promise<void> {
   await using store = await openExisting(context, "write", options.trackingUri);
   const runs = await findRuns(names, (name) => findRun(store, name));
-  if (options.force !== true) for (const run of runs) refuseLive(context, run, options.trackingUri);
+  if (options.force !== true) refuseLiveRuns(context, runs, options.trackingUri);
   for (const run of runs) {
     if (run.info.lifecycleStage === "deleted") {
       context.io.say(`already deleted: ${run.info.runId}`);
@@ -23,11 +21,4 @@ export async function rm(context: Context, options: ChangeRunsOptions, names: re
     await store.deleteRun(run.info.runId);
     context.io.say(`deleted: ${run.info.runId} (${run.info.runName})`);
   }
-}
-
-function refuseLive(context: Context, run: Run, trackingUri: string | undefined): void {
-  if (run.info.status !== "RUNNING" || !isAliveHere(context, run, trackingUri)) return;
-  throw new TrackError(`the run is alive: ${run.info.runId} (${run.info.runName})`, {
-    hint: "wait for its end, or give --force",
-  });
 }

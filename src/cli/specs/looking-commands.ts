@@ -1,7 +1,6 @@
 import { runStatuses } from "../../entities/run-status.ts";
 import { type CommandSpec, defineCommand, type TypedOption } from "../command-spec.ts";
 import type { CompareOptions } from "../commands/compare.ts";
-import type { ExperimentsOptions } from "../commands/experiments.ts";
 import type { LogsOptions } from "../commands/logs.ts";
 import type { LsOptions } from "../commands/ls.ts";
 import type { PlotOptions } from "../commands/plot.ts";
@@ -10,23 +9,7 @@ import type { ScrapeOptions } from "../commands/scrape.ts";
 import type { ShowOptions } from "../commands/show.ts";
 import type { WatchOptions } from "../live-view.ts";
 import { commaList, commaLists, count, durationMs, oneOf, text, texts, weight } from "../option-values.ts";
-
-interface TrackingUriOption {
-  readonly trackingUri?: string;
-}
-
-const trackingUri: TypedOption<TrackingUriOption> = {
-  field: "trackingUri",
-  flags: "--tracking-uri <uri>",
-  description: "where the runs are (MLFLOW_TRACKING_URI); default: mlflow.db in this folder",
-  parse: text("--tracking-uri"),
-};
-
-const json: TypedOption<{ readonly json?: boolean }> = {
-  field: "json",
-  flags: "--json",
-  description: "one JSON document, in the shape of MLflow's REST API",
-};
+import { mlflowJson as json, trackingUri } from "./shared-options.ts";
 
 const watch: TypedOption<WatchOptions> = {
   field: "watch",
@@ -46,22 +29,6 @@ const force: TypedOption<ChangeRunsOptions> = {
   flags: "--force",
   description: "runs that are alive, too",
 };
-
-const listExperiments = {
-  options: [
-    {
-      field: "viewType",
-      flags: "--all",
-      description: "deleted ones, too",
-      value: "ALL",
-    },
-    json,
-    trackingUri,
-  ],
-  defaults: { viewType: "ACTIVE_ONLY" },
-  examples: ["track experiments", "track experiments --json"],
-  invoke: async (context, options) => (await import("../commands/experiments.ts")).listExperiments(context, options),
-} as const satisfies Partial<Parameters<typeof defineCommand<ExperimentsOptions>>[0]>;
 
 export const lookingCommands: readonly CommandSpec[] = [
   defineCommand<LsOptions>({
@@ -258,58 +225,5 @@ export const lookingCommands: readonly CommandSpec[] = [
       "./train.sh | track scrape --test - --scrape 'loss={loss} step={step}'",
     ],
     invoke: async (context, options) => (await import("../commands/scrape.ts")).scrape(context, options),
-  }),
-  defineCommand<ExperimentsOptions>({
-    name: "experiments",
-    summary: "list and manage experiments",
-    ...listExperiments,
-  }),
-  defineCommand<ExperimentsOptions>({ name: "experiments ls", summary: "list experiments", ...listExperiments }),
-  defineCommand<ExperimentsOptions>({
-    name: "experiments create",
-    summary: "create an experiment and print its id",
-    arguments: ["<name>"],
-    options: [
-      {
-        field: "artifactLocation",
-        flags: "--artifact-location <uri>",
-        description: "where its runs keep their artifacts",
-        parse: text("--artifact-location"),
-      },
-      trackingUri,
-    ],
-    examples: ["track experiments create digits"],
-    invoke: async (context, options, args) =>
-      (await import("../commands/experiments.ts")).createExperiment(context, options, args[0] ?? ""),
-  }),
-  defineCommand<ExperimentsOptions>({
-    name: "experiments rename",
-    summary: "give an experiment another name",
-    arguments: ["<experiment>", "<name>"],
-    options: [trackingUri],
-    examples: ["track experiments rename digits mnist"],
-    invoke: async (context, options, args) =>
-      (await import("../commands/experiments.ts")).renameExperiment(context, options, {
-        experiment: args[0] ?? "",
-        name: args[1] ?? "",
-      }),
-  }),
-  defineCommand<ExperimentsOptions>({
-    name: "experiments delete",
-    summary: "delete experiments and their runs; `restore` brings them back",
-    arguments: ["<experiment...>"],
-    options: [trackingUri],
-    examples: ["track experiments delete digits"],
-    invoke: async (context, options, args) =>
-      (await import("../commands/experiments.ts")).deleteExperiments(context, options, args),
-  }),
-  defineCommand<ExperimentsOptions>({
-    name: "experiments restore",
-    summary: "bring deleted experiments back, with their runs",
-    arguments: ["<experiment...>"],
-    options: [trackingUri],
-    examples: ["track experiments restore digits"],
-    invoke: async (context, options, args) =>
-      (await import("../commands/experiments.ts")).restoreExperiments(context, options, args),
   }),
 ];

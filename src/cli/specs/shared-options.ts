@@ -16,6 +16,12 @@ export const json: TypedOption<{ readonly json?: boolean }> = {
   description: "one JSON document",
 };
 
+/** The same where it is MLflow's shape. */
+export const mlflowJson: TypedOption<{ readonly json?: boolean }> = {
+  ...json,
+  description: "one JSON document, in the shape of MLflow's REST API",
+};
+
 /** For commands that ask before they change what cannot be brought back. */
 export const yes: TypedOption<{ readonly yes?: boolean }> = {
   field: "yes",
