@@ -66,6 +66,7 @@ const python = (outDir: string): { from: string; to: string }[] => [
   { from: "src/python-keeper/run_keeper.py", to: join(outDir, "python-keeper") },
   { from: "src/python-keeper/tracking_uri.py", to: join(outDir, "python-keeper") },
   { from: "src/python-keeper/client_requests.py", to: join(outDir, "python-keeper") },
+  { from: "src/python-keeper/async_logging.py", to: join(outDir, "python-keeper") },
   { from: "src/python-keeper/autolog.py", to: join(outDir, "python-keeper") },
 ];
 

@@ -49,27 +49,31 @@ def load(name):
     return scope
 
 
-def keep_run(execute, module):
-    execute(module)
-    try:
-        load("run_keeper")["keep"](module, TRACKING_URI, load("tracking_uri"))
-    except Exception:
-        pass
+def calling(name, function):
+    """What a file of ../python-keeper does with a module of MLflow that has just been executed."""
 
+    def action(execute, module):
+        execute(module)
+        try:
+            load(name)[function](module, TRACKING_URI, load)
+        except Exception:
+            pass
 
-def lighten(execute, module):
-    execute(module)
-    try:
-        load("client_requests")["lighten"](module, TRACKING_URI)
-    except Exception:
-        pass
+    return action
 
 
 def watch():
     watcher = Watcher()
     if os.environ.get("TRACK_RUN_ID"):
-        watcher.actions["mlflow.tracking.fluent"] = keep_run
-        watcher.actions["mlflow.tracking.request_header.databricks_request_header_provider"] = lighten
+        bring_home = calling("async_logging", "bring_home")
+        watcher.actions.update(
+            {
+                "mlflow.tracking.fluent": calling("run_keeper", "keep"),
+                "mlflow.tracking.request_header.databricks_request_header_provider": calling("client_requests", "lighten"),
+                "mlflow.utils.async_logging.async_logging_queue": bring_home,
+                "mlflow.utils.async_logging.async_artifacts_logging_queue": bring_home,
+            }
+        )
     if os.environ.get("TRACK_AUTOLOG"):
         load("autolog")["watch"](watcher.actions)
     if watcher.actions:

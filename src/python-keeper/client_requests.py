@@ -12,7 +12,7 @@ import os
 import sys
 
 
-def lighten(module, tracking_uri):
+def lighten(module, tracking_uri, load):
     """Called once the module that knows Databricks has been executed, which is in the middle of the first request."""
     endpoint = (tracking_uri or "").rstrip("/")
     if not endpoint.startswith("http://127.0.0.1:"):

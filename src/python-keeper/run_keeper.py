@@ -27,13 +27,14 @@ EXPERIMENT_ID = "MLFLOW_EXPERIMENT_ID"
 FITTED = "TRACK_RUN_FITTED"
 
 
-def keep(fluent, tracking_uri, uris):
-    """Called once `mlflow.tracking.fluent` has been executed, before anybody can import a name from it; `uris` is tracking_uri.py."""
+def keep(fluent, tracking_uri, load):
+    """Called once `mlflow.tracking.fluent` has been executed, before anybody can import a name from it; `load` reads the other files."""
     run_id = os.environ.get("TRACK_RUN_ID")
     if not run_id or hasattr(fluent.start_run, "track_plain"):
         return
     if is_elsewhere():
         tracking_uri = use_real_store()
+    uris = load("tracking_uri")
     endpoint = uris["loopback"](tracking_uri)
     RunKeeper(fluent, run_id, tracking_uri, endpoint, uris["store_name"]).install()
     with contextlib.suppress(Exception):

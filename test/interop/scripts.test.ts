@@ -60,6 +60,8 @@ describe.each(isFull ? clientVersions : [newestMlflow])("a script with MLflow $v
         ]),
       );
       expect(filesOf(home).filter((name) => name.startsWith("images/sample"))).toHaveLength(4);
+      // Its last words, in the background, by which time the script had ended.
+      expect(filesOf(home).filter((name) => name.startsWith("images/late"))).toHaveLength(40);
       expect(JSON.parse(readFileSync(join(home.info.artifactUri, "table.json"), "utf8"))).toMatchObject({
         data: [
           ["a", 1],
@@ -67,7 +69,7 @@ describe.each(isFull ? clientVersions : [newestMlflow])("a script with MLflow $v
           ["c", 3],
         ],
       });
-      expect(metricsOf(home)).toMatchObject({ begun: 1, later: 1, stream: 599, ...(knowsModels && { score: 0.5 }) });
+      expect(metricsOf(home)).toMatchObject({ begun: 1, later: 1, stream: 999, ...(knowsModels && { score: 0.5 }) });
       expect(paramsOf(home)).toMatchObject({ param_later: "1", p0: "0", p4: "4" });
       expect(tagsOf(home)).toMatchObject({ tag_later: "1" });
       const inputs = home.inputs.datasetInputs.map(({ dataset, tags }) => [
@@ -81,7 +83,7 @@ describe.each(isFull ? clientVersions : [newestMlflow])("a script with MLflow $v
       // `log_model` says the metrics of the run again, for the model; that is nothing that anybody samples.
       expect(finished.stderr).not.toContain("system/");
       await using store = await rig.openStore();
-      expect((await store.getMetricHistory(runId, "stream", { maxResults: 1000 })).items).toHaveLength(600);
+      expect((await store.getMetricHistory(runId, "stream", { maxResults: 2000 })).items).toHaveLength(1000);
       expect((await store.getMetricHistory(runId, "begun")).items).toHaveLength(1);
       if (!hasRegistry(store)) throw new Error("no registry");
       await expectModels(await store.openRegistry(), runId);
@@ -101,7 +103,9 @@ describe.each(isFull ? clientVersions : [newestMlflow])("a script with MLflow $v
       expect(said).toMatchObject({ started: home.info.runId, workers: [0, 1], still: home.info.runId });
       expect(metricsOf(home)).toMatchObject({ fork_total: 112, spawn_total: 112, worker_0: 19, worker_1: 19 });
       await using store = await rig.openStore();
-      for (const [key, count] of Object.entries({ fork_total: 3, spawn_total: 3, worker_0: 20, worker_1: 20 })) {
+      const threads = Object.fromEntries(Array.from({ length: 8 }, (_, n) => [`thread_${n}`, 20]));
+      const counts = { fork_total: 3, spawn_total: 3, worker_0: 20, worker_1: 20, ...threads };
+      for (const [key, count] of Object.entries(counts)) {
         expect((await store.getMetricHistory(home.info.runId, key)).items).toHaveLength(count);
       }
       // The two candidates of the grid search.

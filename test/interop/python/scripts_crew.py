@@ -46,6 +46,12 @@ def log_in_worker(number):
     return number
 
 
+def log_in_thread(number):
+    """One that logs by the fluent functions, in a thread that has opened no run."""
+    for step in range(20):
+        mlflow.log_metrics({"thread_%d" % number: step, "square_%d" % number: step * step}, step=step)
+
+
 def search():
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV
@@ -62,6 +68,8 @@ def main():
             train(method)
         with concurrent.futures.ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
             said["workers"] = list(pool.map(log_in_worker, range(2)))
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(log_in_thread, range(8)))
         said["still"] = keeper.active()
         search()
     keeper.tell()

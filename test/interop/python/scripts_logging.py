@@ -86,7 +86,9 @@ def log_async(run_id):
     mlflow.log_params({"p%d" % number: number for number in range(5)})
     mlflow.flush_async_logging()
     said["stream"] = len(client.get_metric_history(run_id, "stream"))
-    for step in range(500, 600):
+    for step in range(20):
+        mlflow.log_image(Image.new("RGB", (4, 4), "blue"), key="late", step=step)
+    for step in range(500, 1000):
         mlflow.log_metric("stream", step, step=step)
 
 
