@@ -65,6 +65,17 @@ while [ ! -e end ]; do sleep 0.02; done; exit 0`;
     expect(artifact(await rig.run(), "console/attempt-1.log").equals(twice)).toBe(true);
   });
 
+  test("to a file that track speaks into as well: the artifact holds the command's bytes alone", async () => {
+    await using rig = TrackRig.setup();
+    const program = "printf 'half'; track log param lr=2 api_key=abcdefgh; sleep 0.5; printf ' line\\r50%%\\nno end'";
+    rig.script("program.sh", program);
+    await rig.spawn("bash", ["-c", "track run -p lr=1 -- sh program.sh > seen 2>&1"]).finished;
+    const seen = readFileSync(join(rig.cwd, "seen"), "utf8");
+    for (const said of ["track: run ", "lr is 1 already", "looks like a secret", "track: FINISHED in"])
+      expect(seen).toContain(said);
+    expect(artifact(await rig.run(), "console/attempt-1.log").toString()).toBe("half line\r50%\nno end");
+  });
+
   test("to a terminal: the command still has one; the artifact has the program's own line ends", async () => {
     await using rig = TrackRig.setup();
     const program = `import sys; print(sys.stdout.isatty(), sys.stderr.isatty()); sys.stdout.buffer.write(b"a\\r50%\\rb\\n\\x1b[1mbold\\x1b[0m\\n"); sys.stdout.flush(); print("err", file=sys.stderr)`;
@@ -87,8 +98,16 @@ while [ ! -e end ]; do sleep 0.02; done; exit 0`;
 
   test("--console-limit cuts the middle and says so; the screen has it all", async () => {
     await using rig = TrackRig.setup();
-    const done = await rig.track(["run", "--console-limit", "100KB", "--", "seq", "100000", "299999"]);
-    expect(done.stdout).toHaveLength(200_000 * 7);
+    const script = "seq 100000 999999; touch up; while [ ! -e end ]; do sleep 0.02; done";
+    const started = rig.start(["run", "--console-limit", "100KB", "--", "sh", "-c", script]);
+    await waitFor(() => existsSync(join(rig.cwd, "up")) && started.stdout().length === 900_000 * 7);
+    // Neither do 6 MB of output lie on the disk while the run lives.
+    const journal = join(rig.journals, rig.journalNames()[0] ?? "");
+    const names = readdirSync(journal, { recursive: true, encoding: "utf8" });
+    const sizes = names.map((name) => statSync(join(journal, name), { throwIfNoEntry: false })?.size ?? 0);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(1_000_000);
+    writeFileSync(join(rig.cwd, "end"), "");
+    const done = await started.finished;
     const log = artifact(await rig.run(), "console/attempt-1.log").toString();
     expect(log.length).toBeGreaterThan(95_000);
     expect(log.length).toBeLessThan(100_200);
