@@ -15,7 +15,7 @@ import {
 import type { RunLog } from "./run-log.ts";
 import { slotForLogging } from "./runs.ts";
 
-/** What a log call gives: it may be awaited, needs not be, and never rejects. */
+/** What a log call gives: it may be awaited, and needs not be. Only that of a param rejects, where it is awaited. */
 export type Logged = PromiseLike<void>;
 
 export interface MetricOptions {
@@ -60,8 +60,9 @@ export function logMetrics(metrics: Readonly<Record<string, number>>, options?: 
 
 /**
  * Logs a param of the active run; without one a run is started. Its text is that of `String(value)`, an object's its JSON; over 6,000
- * characters it is cut. Params are written once: another value for a known one throws `INVALID_PARAMETER_VALUE` (contract 3), as far as this
- * program knows the run's params.
+ * characters it is cut. Params are written once: another value for a known one throws `INVALID_PARAMETER_VALUE` (contract 3). Where only the store
+ * knows the other value, since somebody else has logged it, the promise rejects so, and `onError` hears of it; nothing is to be caught
+ * where it is not awaited.
  */
 export function logParam(key: string, value: TextValue): Logged {
   return logParams({ [key]: value });
@@ -101,8 +102,12 @@ export const tagLine = (tags: readonly Tag[]): string =>
 export function said(use: (log: RunLog) => Promise<void>): Promise<void> {
   const slot = slotForLogging();
   if (slot.run !== undefined) return use(ActiveRun.logOf(slot.run));
-  slot.withRun((run) => void use(ActiveRun.logOf(run)));
-  return slot.opened.then(ignore, ignore);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  slot.withRun((run) => resolve(use(ActiveRun.logOf(run))));
+  // A run that is not to be had is told by whoever starts it.
+  slot.opened.catch(() => resolve());
+  promise.catch(ignore);
+  return promise;
 }
 
 const done = Promise.resolve();

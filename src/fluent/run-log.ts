@@ -1,6 +1,7 @@
 import type { Run, RunData } from "../entities/run.ts";
 import { mlflowTags } from "../entities/tag-keys.ts";
-import { invalidParameter } from "../errors.ts";
+import { invalidParameter, StoreError } from "../errors.ts";
+import { maskMark } from "../wire/secret-names.ts";
 import { samplingRequestJson } from "../wire/sampling-request.ts";
 import { report } from "./report.ts";
 import { say, type Session } from "./session.ts";
@@ -98,16 +99,32 @@ export class RunLog {
     return { sampling: samplingRequestJson({ isOn, pid: process.pid, firstStep }), run_id: this.runId };
   }
 
+  /** Rejects where others have logged another value, which is reported as well: whoever does not await it has nothing to catch. */
   writeParams(pairs: Pairs): Promise<void> {
     for (const [key, value] of pairs) this.#params.set(key, value);
-    return this.write(`{"params":${JSON.stringify(Object.fromEntries(pairs))}`);
+    const written = this.#sayParams(pairs);
+    written.catch(() => {});
+    return written;
+  }
+
+  async #sayParams(pairs: Pairs): Promise<void> {
+    try {
+      await say(this.session.lines, { params: Object.fromEntries(pairs), run_id: this.runId });
+    } catch (error) {
+      // The channel has told it: it lies in the journal.
+      if (!(error instanceof StoreError)) return;
+      for (const [key] of pairs) this.#params.delete(key);
+      report(error);
+      throw error;
+    }
   }
 
   /** Params are written once: throws MLflow's `INVALID_PARAMETER_VALUE` where one would change. */
   refuseChanged(pairs: Pairs): void {
     for (const [key, value] of pairs) {
       const known = this.#params.get(key);
-      if (known === undefined || known === value) continue;
+      // What was masked can only be told from another value by who masks.
+      if (known === undefined || known === value || known.includes(maskMark)) continue;
       throw invalidParameter(
         `Changing param values is not allowed. Param with key='${key}' was already logged with value='${known}' ` +
           `for run ID='${this.runId}'. Attempted logging new value '${value}'.`,

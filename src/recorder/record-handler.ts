@@ -1,6 +1,7 @@
 import type { EndRequest } from "../wire/end-request.ts";
 import type { SamplingRequest } from "../wire/sampling-request.ts";
-import type { LogRecord } from "../entities/log-record.ts";
+import type { LogBatchRecord, LogRecord } from "../entities/log-record.ts";
+import type { Param } from "../entities/param.ts";
 import type {
   AppendFileHandler,
   BadLineKind,
@@ -28,6 +29,8 @@ export interface RecordHandlerOptions {
   warn(kind: string, text: string): void;
   /** How far the append file is taken in, in bytes. */
   onOffset(offset: number): void;
+  /** Checks params of another run, then calls `write`; `undefined`, and nothing called, where nothing can be checked. */
+  passParams(runId: string, params: readonly Param[], write: () => void): Promise<void> | undefined;
   /** Absent where nothing is sampled any more. */
   readonly sample?: ((request: SamplingRequest) => void) | undefined;
   /** Where the run belongs to a shell. */
@@ -52,8 +55,24 @@ export class RecordHandler implements IntakeHandler, AppendFileHandler {
 
   record(record: LogRecord, source: RecordSource): undefined | Promise<void> {
     if (record.type !== "batch") return this.#takeArtifact(record);
-    this.#options.live.log(record, source.kind === "socket" ? source.connectionId : undefined);
+    const { params, runId } = record;
+    const { live } = this.#options;
+    if (params !== undefined && runId !== undefined && !live.isOwn(runId)) return this.#takeOthersParams(record, runId);
+    live.log(record, source.kind === "socket" ? source.connectionId : undefined);
     return undefined;
+  }
+
+  /** Written at once, so that the next conflict is seen. */
+  #takeOthersParams(record: LogBatchRecord, runId: string): undefined | Promise<void> {
+    const { live, passParams } = this.#options;
+    const write = (): void => {
+      live.log(record);
+      live.commit();
+    };
+    const params = record.params?.map(([key, value]) => ({ key, value })) ?? [];
+    const passed = passParams(runId, params, write);
+    if (passed === undefined) live.log(record);
+    return passed;
   }
 
   fileOffset(offset: number): void {

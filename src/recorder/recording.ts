@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { ArtifactRepository } from "../artifacts/artifact-repository.ts";
 import type { JournalEntry, JournalMemo, StoreOperation, TakenIn } from "../entities/journal-entry.ts";
 import type { ServerAccess } from "../entities/server-access.ts";
+import type { Param } from "../entities/param.ts";
 import type { Tag } from "../entities/tag.ts";
 import { StoreError } from "../errors.ts";
 import { claimJournal, type JournalClaim } from "../journal/claim.ts";
@@ -55,6 +56,8 @@ export class Recording {
   onOperation: (operation: StoreOperation) => void = () => {};
   /** Whether one process has spoken through both; asked only where two values of a param differ. */
   isSameSpeaker: (one: Speaker, other: Speaker) => boolean = () => false;
+  /** What checks params of runs other than the wrapper's own before they are written, once MLflow's clients are served; `runId` as it was said. */
+  passParams: ((runId: string, params: readonly Param[], write: () => void) => Promise<void>) | undefined;
   #memo: JournalMemo;
   readonly #options: RecordingOptions;
   readonly #claim: JournalClaim;

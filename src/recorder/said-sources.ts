@@ -105,6 +105,7 @@ export class SaidSources {
       onOffset: (offset) => (this.#logOffset = offset),
       shell: this.#options.shell,
       sample: this.#options.sample,
+      passParams: (runId, params, write) => recording.passParams?.(runId, params, write),
       onBatch: () => this.#slowDown(),
     });
   }

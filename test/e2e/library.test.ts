@@ -377,6 +377,76 @@ describe("inside another wrapper", () => {
   });
 });
 
+describe("a param that somebody else has logged with another value", () => {
+  const caught = `const heard = [];
+     track.onError((error) => heard.push([error.name, error.errorCode, /'lr'.*'1'.*'2'/.test(error.message)]));
+     const rejected = (logged) => logged.then(() => null, (error) => error.errorCode);`;
+
+  test("is reported and, where it is awaited, rejects; what was said beside it is stored", async () => {
+    await using rig = setupLibrary();
+    writeFileSync(
+      join(rig.cwd, "other.mjs"),
+      'import * as track from "track";\nawait track.withRun({ runId: process.argv[2] }, () => track.logParam("lr", 1));',
+    );
+    const done = await runProgram(
+      rig,
+      `import { spawnSync } from "node:child_process";
+       ${print} ${caught}
+       const run = await track.startRun();
+       track.logParam("mine", 1);
+       await track.flush({ to: "store" });
+       const other = spawnSync(process.execPath, ["other.mjs", run.info.runId], { stdio: "inherit" });
+       track.logMetric("m", 1);
+       track.logParams({ lr: 2 });
+       track.logMetric("m", 2, { step: 1 });
+       await track.flush();
+       print([other.status, heard]);
+       print(await rejected(track.logParam("lr", 2)));
+       print(await rejected(track.logParam("lr", 1)));
+       print(await rejected(track.logParam("fine", 2)));
+       const client = new track.TrackingClient();
+       print(await rejected(client.logParam(run.info.runId, "lr", 2)));`,
+    );
+    const refused = ["StoreError", "INVALID_PARAMETER_VALUE", true];
+    expect(printed(done)).toEqual([[0, [refused]], "INVALID_PARAMETER_VALUE", null, null, "INVALID_PARAMETER_VALUE"]);
+    const run = await rig.run();
+    expect([paramsOf(run), metricsOf(run)]).toEqual([{ lr: "1", mine: "1", fine: "2" }, { m: 2 }]);
+    expect(run.info.status).toBe("FINISHED");
+  });
+
+  test("also before the run is open, in a worker thread, and below `track run`; a secret is none", async () => {
+    await using rig = setupLibrary();
+    const code = `import { Worker, isMainThread, workerData } from "node:worker_threads";
+       import { once } from "node:events";
+       ${print} ${caught}
+       if (isMainThread) {
+         track.logParam("lr", 1);
+         print(await rejected(track.logParam("lr", 2)));
+         await track.withRun({ nested: true }, async (run) => {
+           track.logParam("lr", 1);
+           track.logParam("api_key", "sk-1234567890");
+           track.logParam("api_key", "sk-1234567890");
+           await track.flush();
+           const worker = new Worker(import.meta.filename, { workerData: run.info.runId });
+           await once(worker, "exit");
+           print(heard.filter(([, code]) => code !== undefined).length);
+         });
+       } else {
+         await track.withRun({ runId: workerData }, async () => {
+           print(await rejected(track.logParam("api_key", "sk-1234567890")));
+           try { track.logParam("lr", 2); } catch (error) { print(error.errorCode); }
+         });
+       }`;
+    const refused = "INVALID_PARAMETER_VALUE";
+    expect(printed(await runProgram(rig, code))).toEqual([refused, null, refused, 1]);
+    await using other = setupLibrary();
+    const path = join(other.cwd, "train.mjs");
+    writeFileSync(path, `import * as track from "track";\n${code}`);
+    const below = await other.track(["run", "--no-system-metrics", "--", process.execPath, path]);
+    expect(printed(below)).toEqual([refused, null, refused, 1]);
+  });
+});
+
 describe("everything else", () => {
   test("logSystemMetrics samples the machine and the program for that run alone", async () => {
     await using rig = setupLibrary();

@@ -34,6 +34,7 @@ beforeEach(() => {
     getRun: (runId) => ({ asked: runId }),
     warn,
     onOffset: (offset) => events.push(["offset", offset]),
+    passParams: () => undefined,
     onBatch: () => events.push(["batch"]),
   });
 });

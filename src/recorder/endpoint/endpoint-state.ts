@@ -12,6 +12,7 @@ import { KnownModels } from "./known-models.ts";
 import { KnownRun } from "./known-run.ts";
 import { KnownRuns } from "./known-runs.ts";
 import { OwnRun } from "./own-run.ts";
+import { ParamGate } from "./param-gate.ts";
 import { PeerProcesses } from "./peer-process.ts";
 import { spooledUri } from "./spooled-artifacts.ts";
 import { StoreAccess } from "./store-access.ts";
@@ -39,6 +40,7 @@ export class EndpointState {
   readonly chosen: ChosenExperiments;
   readonly peers: PeerProcesses;
   readonly ids: ClientIds;
+  readonly params = new ParamGate(this);
   /** Runs that the command's processes have created, the wrapper's own among them. */
   readonly #family = new Set<string>();
   /** Places of artifacts as the store has them, by the journal's id. */
@@ -60,6 +62,7 @@ export class EndpointState {
       for (const { entry } of recording.entries()) this.#observe(entry.operation);
     }
     recording.onOperation = (operation) => this.#observe(operation);
+    recording.passParams = (said, params, write) => this.params.pass(this.ids.toJournal(said), params, write);
     recording.isSameSpeaker = (one, other) => this.#isSame(one, other);
   }
 

@@ -29,7 +29,7 @@ import type { EndpointState } from "./endpoint-state.ts";
 import { readHistory } from "./metric-history.ts";
 import { searchFamily } from "./search-family.ts";
 import { searchOwnModels } from "./search-models.ts";
-import { checkBatch, refuseChangedParams, withCutValues } from "./request-checks.ts";
+import { checkBatch, withCutValues } from "./request-checks.ts";
 
 /**
  * A tracking store for one client of the endpoint: what is written is checked as MLflow does, put into the journal, and done once it
@@ -165,8 +165,10 @@ export class JournaledStore implements TrackingStore, DatasetSearch {
     const known = await this.#state.find(runId);
     refuseDeleted(known.info);
     const cut = withCutValues(request);
-    refuseChangedParams(known, cut.params ?? []);
-    recording.live.writeRequest(runId, cut);
+    const { params = [] } = cut;
+    const write = (): void => recording.live.writeRequest(runId, cut);
+    if (params.length === 0) write();
+    else await this.#state.params.pass(runId, params, write);
     await recording.written();
   }
 
