@@ -1,26 +1,10 @@
 import { join } from "node:path";
 import { defineConfig, type UserConfig } from "tsdown";
 
-/**
- * An `import` of a built-in module reads every lazy getter of it: `node:fs` alone costs 2 ms at a start that the wrapped
- * command waits for. `process.getBuiltinModule` reads only what is used, and the measured cost is gone.
- */
-const lazyBuiltins = {
-  name: "lazy-builtins",
-  renderChunk: (code: string): string =>
-    code.replaceAll(
-      /^import (?:([\w$]+)(?:, )?)?(?:\* as ([\w$]+)|\{([^}]*)\})? ?from "(node:[\w/]+)";$/gmu,
-      (_, whole: string | undefined, star: string | undefined, names: string | undefined, module: string) => {
-        const targets = [whole, star, names === undefined ? undefined : `{${names.replaceAll(" as ", ": ")}}`];
-        return (
-          targets
-            .filter((target) => target !== undefined)
-            // Some code imports `process` itself under that very name.
-            .map((target) => `const ${target} = globalThis.process.getBuiltinModule("${module}");`)
-            .join("\n")
-        );
-      },
-    ),
+/** Code that was compiled before knows no `import()`; what is asked for so is built into Node, or CommonJS as well. */
+const requireInstead: NonNullable<UserConfig["plugins"]> = {
+  name: "require-instead",
+  renderChunk: (code: string): string => code.replaceAll(/\bimport\(("[^"]+")\)/gu, "Promise.resolve(require($1))"),
 };
 
 /** V8 keeps a file of plain ASCII in half the memory, and Node reads it faster, at every start. */
@@ -36,15 +20,15 @@ const escapeUnicode = (code: string): string =>
   code.replaceAll(/[\u0080-\uFFFF]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 const shared: UserConfig = {
-  format: "esm",
   platform: "node",
   target: "node24",
   outDir: "dist",
   dts: false,
-  fixedExtension: false,
   deps: { alwaysBundle: [/^(?:commander|smol-toml|re2js|@bufbuild)/u] },
-  plugins: [lazyBuiltins, plainAscii],
 };
+
+/** As CommonJS: only such a file can be run from code that V8 has compiled before (src/node-boot.cjs). */
+const program: UserConfig = { ...shared, format: "cjs", shims: true, plugins: [requireInstead, plainAscii] };
 
 /** What is evaluated at a start lies in one file: each further one costs half a millisecond. */
 const startOf = (name: string, test: RegExp): NonNullable<UserConfig["outputOptions"]> => ({
@@ -73,7 +57,7 @@ const python = (outDir: string): { from: string; to: string }[] => [
 export default defineConfig([
   // What bin/track runs; all commands but `run` are lazy chunks.
   {
-    ...shared,
+    ...program,
     entry: { main: "src/boot.ts" },
     clean: true,
     copy: ({ outDir }) => [{ from: "src/node-boot.cjs", to: outDir }, ...python(outDir)],
@@ -81,16 +65,16 @@ export default defineConfig([
   },
   // What bin/track runs for `track log`; where that is not enough it goes on with main.
   {
-    ...shared,
+    ...program,
     entry: { log: "src/boot-log.ts" },
     clean: false,
     outputOptions: startOf("log", /\/src\/boot-log\.ts$/u),
   },
   // The library; what one needs for its first run lies in a chunk beside it.
-  { ...shared, entry: { index: "src/index.ts" }, clean: false, dts: { sourcemap: false } },
+  { ...shared, format: "esm", fixedExtension: false, entry: { index: "src/index.ts" }, clean: false, dts: { sourcemap: false } },
   // The program that main starts for a run.
   {
-    ...shared,
+    ...program,
     entry: { recorder: "src/recorder/recorder-main.ts" },
     clean: false,
     // What only some runs ask for (scraping, event files, serving MLflow clients) lies beside it; all else is in one file, which no upgrade can take away.

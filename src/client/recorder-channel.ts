@@ -31,7 +31,7 @@ export interface RecorderStart {
 /** Starts a recorder in a session of its own. Throws where no process can be had. */
 export function spawnRecorder(start: RecorderStart, listener: RecorderListener): RecorderChannel {
   const foreign = start.foreignDescriptors.map(([fd, link]) => `${fd}=${link}`);
-  const child: ChildProcess = spawn(process.execPath, [...nodeArguments, recorderEntry(), ...foreign], {
+  const child: ChildProcess = spawn(process.execPath, [...nodeArguments, ...recorderEntry(), ...foreign], {
     detached: true,
     cwd: "/",
     stdio: ["ignore", "ignore", "ignore", "ipc", ...(start.isDeathWatched === true ? ["pipe" as const] : [])],
@@ -149,13 +149,13 @@ function kill(pid: number): void {
  */
 const nodeArguments = ["--max-semi-space-size=4", "--max-old-space-size=128"];
 
-/** The recorder's compiled code lies where the launcher has the wrapper's; recorder-main keeps the variable to itself. */
-const compileCache = import.meta.filename.endsWith(".js")
-  ? { NODE_COMPILE_CACHE: join(import.meta.dirname, ".cache") }
-  : {};
+const isBundled = !import.meta.filename.endsWith(".ts");
 
-/** The recorder's program lies beside this one: a chunk of the bundle, or the source when run from a checkout. */
-function recorderEntry(): string {
-  if (import.meta.filename.endsWith(".ts")) return join(import.meta.dirname, "../recorder/recorder-main.ts");
-  return join(import.meta.dirname, "recorder.js");
+/** Compiled code of what the recorder loads later lies where the launcher has the wrapper's; recorder-main keeps the variable to itself. */
+const compileCache = isBundled ? { NODE_COMPILE_CACHE: join(import.meta.dirname, ".cache") } : {};
+
+/** The recorder's program lies beside this one, and what starts it from compiled code; or it is the source of a checkout. */
+function recorderEntry(): readonly string[] {
+  if (!isBundled) return [join(import.meta.dirname, "../recorder/recorder-main.ts")];
+  return ["node-boot.cjs", "recorder.cjs"].map((name) => join(import.meta.dirname, name));
 }

@@ -24,7 +24,7 @@ function pidsOf(rig: TrackRig, text: string): readonly number[] {
   });
 }
 
-const recorderPids = (rig: TrackRig): readonly number[] => pidsOf(rig, "recorder.js");
+const recorderPids = (rig: TrackRig): readonly number[] => pidsOf(rig, "recorder.cjs");
 
 const isAlive = (pid: number): boolean =>
   existsSync(`/proc/${pid}`) && !/^State:\s+Z/mu.test(readFileSync(`/proc/${pid}/status`, "utf8"));
@@ -188,7 +188,7 @@ test("a recorder that cannot start at all leaves the command alone, and the run 
   cpSync(join(installed, "bin"), join(broken, "bin"), { recursive: true });
   cpSync(join(installed, "dist"), join(broken, "dist"), { recursive: true });
   symlinkSync(join(repository, "node_modules"), join(broken, "node_modules"));
-  writeFileSync(join(broken, "dist/recorder.js"), "throw new Error('broken on purpose');");
+  writeFileSync(join(broken, "dist/recorder.cjs"), "throw new Error('broken on purpose');");
   writeFileSync(join(broken, "package.json"), '{"type":"module"}');
   const done = await rig.spawn(join(broken, "bin/track"), [
     "run",

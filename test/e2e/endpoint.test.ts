@@ -266,6 +266,6 @@ async function ownRun(): Promise<Run> {
 const recorderPid = (): Promise<number> => waitFor(() => recorderPids()[0], { what: "a recorder" });
 
 function recorderPids(): readonly number[] {
-  const isRecorder = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("recorder.js");
+  const isRecorder = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("recorder.cjs");
   return processesIn(rig.root).filter(isRecorder);
 }

@@ -8,7 +8,7 @@ test("the short way of track log says and answers what the long one does", async
   await using rig = TrackRig.setup();
   const run = await OpenRun.start(rig);
   const { env } = run;
-  const main = join(installed, "dist/main.js");
+  const main = join(installed, "dist/main.cjs");
   for (const [words, code] of [
     ["metric loss=0.5 acc=NaN --step 3 --timestamp 5", 0],
     ["metric --step=4 -- loss=0.25", 0],

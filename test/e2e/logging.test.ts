@@ -505,7 +505,7 @@ class Flood {
 const recorderPid = (rig: TrackRig) =>
   processesIn(rig.root).find((pid) => {
     try {
-      return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("recorder.js");
+      return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("recorder.cjs");
     } catch {
       return false;
     }

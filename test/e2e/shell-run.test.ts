@@ -34,7 +34,7 @@ async function expectNothingLeft(rig: TrackRig): Promise<void> {
 }
 
 const recorderOf = (rig: TrackRig): number | undefined =>
-  processesIn(rig.root).find((pid) => readOrUndefined(`/proc/${pid}/cmdline`)?.includes("recorder.js"));
+  processesIn(rig.root).find((pid) => readOrUndefined(`/proc/${pid}/cmdline`)?.includes("recorder.cjs"));
 
 const byName = async (rig: TrackRig, name: string): Promise<Run> => {
   const run = (await rig.runs()).find(({ info }) => info.runName === name);

@@ -227,6 +227,6 @@ async function steps(run: Run, key: string): Promise<readonly number[]> {
 }
 
 function recorderPid(): Promise<number> {
-  const isRecorder = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("recorder.js");
+  const isRecorder = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("recorder.cjs");
   return waitFor(() => processesIn(rig.root).find(isRecorder), { what: "a recorder" });
 }

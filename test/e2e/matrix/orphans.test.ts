@@ -93,7 +93,7 @@ wait $w; echo $?`);
 "$track" sh -c 'echo $$ >$D/pid; exec sleep 30' & w=$!
 until [ -s $D/pid ] && [ -e $D/mlflow.db ]; do sleep 0.02; done
 until ls -d $D/mlruns >/dev/null 2>&1 || [ -s $D/mlflow.db ]; do sleep 0.02; done
-for p in $(cat /proc/$w/task/$w/children); do grep -qa recorder.js /proc/$p/cmdline && recorder=$p; done
+for p in $(cat /proc/$w/task/$w/children); do grep -qa recorder.cjs /proc/$p/cmdline && recorder=$p; done
 kill -STOP $recorder; kill -9 $w $recorder $(cat $D/pid); wait $w; echo $?`);
     expect(stdout.toString()).toBe("137\n");
     await waitFor(() => !existsSync(`/proc/${readFileSync(bench.path("pid"), "utf8").trim()}/exe`));
