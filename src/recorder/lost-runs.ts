@@ -1,6 +1,8 @@
 import type { Run } from "../entities/run.ts";
 import { trackTags } from "../entities/tag-keys.ts";
 import { readRunIds } from "../journal/run-ids.ts";
+import { activeExperimentIds } from "../store/find-tagged-runs.ts";
+import { hasRunFields } from "../store/run-fields.ts";
 import type { RunStore, TrackingStore } from "../store/tracking-store.ts";
 import type { JournalHeader, Place } from "../wire/journal-header.ts";
 import { isGone, readHeartbeat, tagOf } from "../wire/run-processes.ts";
@@ -33,21 +35,30 @@ export async function endLostRun(store: RunStore, { info }: Run, here: Place): P
   return await store.getRun(info.runId);
 }
 
-/** The same for all that an experiment has, or the one that a run is in. Rejects as the store does. */
+/** Active runs of a whole store that are RUNNING and say that their processes are on this host, the newest 1,000. Rejects as the store does. */
+export async function findRunningHere(store: TrackingStore, here: Place): Promise<readonly Run[]> {
+  const experimentIds = await activeExperimentIds(store);
+  if (experimentIds.length === 0) return [];
+  // A name that cannot stand in a pattern is looked for among all of them.
+  const host = /^[\w.-]+$/u.test(here.host) ? `"host":"${here.host}"` : "";
+  const query = {
+    experimentIds,
+    filter: `attributes.status = 'RUNNING' AND tags.\`${trackTags.process}\` LIKE '%${host}%'`,
+    maxResults: 1000,
+  };
+  const tags = [trackTags.process, trackTags.heartbeat];
+  const page = hasRunFields(store)
+    ? await store.searchRunFields(query, { metrics: [], params: [], tags })
+    : await store.searchRuns(query);
+  return page.items;
+}
+
+/** Ends all that is lost in the store that a run is in. Rejects as the store does. */
 export async function endLostRunsBeside(
   header: JournalHeader,
   env: Readonly<Record<string, string | undefined>>,
-  where: { readonly here: Place; readonly roots: readonly string[] },
+  { here, roots }: { readonly here: Place; readonly roots: readonly string[] },
 ): Promise<void> {
   await using store = await new RecordingStore(header, env).openForDrain();
-  const experimentId = await experimentIdOf(store, header);
-  if (experimentId === undefined) return;
-  const filter = "attributes.status = 'RUNNING'";
-  const { items } = await store.searchRuns({ experimentIds: [experimentId], filter, maxResults: 1000 });
-  for (const run of findLostRuns(items, where.here, where.roots)) await endLostRun(store, run, where.here);
-}
-
-async function experimentIdOf(store: TrackingStore, { experiment }: JournalHeader): Promise<string | undefined> {
-  if ("experimentId" in experiment) return experiment.experimentId;
-  return (await store.getExperimentByName(experiment.experimentName))?.experimentId;
+  for (const run of findLostRuns(await findRunningHere(store, here), here, roots)) await endLostRun(store, run, here);
 }

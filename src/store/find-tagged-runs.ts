@@ -20,7 +20,8 @@ export async function findTaggedRuns(
   return page.items;
 }
 
-async function activeExperimentIds(store: TrackingStore): Promise<readonly string[]> {
+/** Over all pages. */
+export async function activeExperimentIds(store: TrackingStore): Promise<readonly string[]> {
   const ids: string[] = [];
   let pageToken: string | undefined;
   do {

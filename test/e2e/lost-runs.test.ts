@@ -42,6 +42,23 @@ test.each([["ls"], ["show", "@last"], ["doctor"], ["run", "--", "true"]])(
   },
 );
 
+test.each([
+  ["ls", "-n", "1"],
+  ["show", "@last"],
+  ["run", "-e", "third", "--", "true"],
+])("track %s %s %s ends what was lost in another experiment, too", async (...args) => {
+  await using rig = TrackRig.setup();
+  const { info } = await loseRun(rig, ["-e", "first"]);
+  await rig.track(["experiments", "create", "second"]);
+  await using store = await openTrackingStore(rig.trackingUri, { mode: "write" });
+  const second = await store.getExperimentByName("second");
+  const startTime = info.startTime + 1000;
+  const newer = { experimentId: second?.experimentId ?? "", userId: "u", startTime, runName: "newer", tags: [] };
+  await store.createRun(newer);
+  expect(await rig.track(args)).toMatchObject({ code: 0 });
+  await waitFor(async () => (await store.getRun(info.runId)).info.status === "KILLED");
+});
+
 test("a reboot since is seen by the boot id; another host, another pid namespace and a live run are left alone", async () => {
   await using rig = TrackRig.setup();
   const live = rig.start(["run", "--", "sh", "-c", "while [ ! -e go ]; do sleep 0.02; done"]);

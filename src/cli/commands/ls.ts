@@ -7,7 +7,7 @@ import type { Page, SearchRunsQuery, TrackingStore } from "../../store/tracking-
 import { runToJson } from "../../wire/rest-json.ts";
 import { type ColumnChoice, fieldsOf, makeColumns, parseColumnName, settleBareNames } from "../column-names.ts";
 import type { Context } from "../context.ts";
-import { endLostRuns } from "../end-lost-runs.ts";
+import { endAllLostRuns } from "../end-lost-runs.ts";
 import { findExperiment, listExperiments } from "../find-experiment.ts";
 import type { WatchOptions } from "../live-view.ts";
 import { openForListing } from "../open-for-reading.ts";
@@ -44,11 +44,11 @@ export async function ls(context: Context, options: LsOptions): Promise<number |
 async function list(context: Context, options: LsOptions, choices: readonly ColumnChoice[] | undefined): Promise<void> {
   await using store = await openForListing(context, options.trackingUri);
   if (store === undefined) return options.json === true ? writeJson(context.io, { runs: [] }) : undefined;
+  await endAllLostRuns(context, store, options.trackingUri);
   const experimentNames = await readExperimentNames(store, options);
   const query = { ...options, experimentIds: [...experimentNames.keys()] };
   const wanted = options.json === true ? undefined : wantedFields(context, options, choices);
-  const pages = await searchPages(store, query, wanted);
-  const found = { ...pages, runs: await endLostRuns(context, pages.runs, options.trackingUri) };
+  const found = await searchPages(store, query, wanted);
   const rows = options.tree === true ? await arrange(context, store, found.runs, options) : undefined;
   const runs = rows?.map((row) => row.run) ?? found.runs;
   if (options.json === true) return writeJson(context.io, { runs: runs.map(runToJson) });

@@ -5,7 +5,7 @@ import { hasMetricSummaries, type MetricSummary } from "../../store/metric-summa
 import type { TrackingStore } from "../../store/tracking-store.ts";
 import { runToJson } from "../../wire/rest-json.ts";
 import type { Context } from "../context.ts";
-import { endLostRuns } from "../end-lost-runs.ts";
+import { endAllLostRuns } from "../end-lost-runs.ts";
 import { findRun } from "../find-run.ts";
 import type { WatchOptions } from "../live-view.ts";
 import { openExisting } from "../open-for-reading.ts";
@@ -44,8 +44,8 @@ export async function show(context: Context, options: ShowOptions, name: string)
 
 async function draw(context: Context, options: ShowOptions, name: string): Promise<string> {
   await using store = await openExisting(context, "read", options.trackingUri);
-  const found = await findRun(store, name);
-  const [run = found] = await endLostRuns(context, [found], options.trackingUri);
+  await endAllLostRuns(context, store, options.trackingUri);
+  const run = await findRun(store, name);
   if (options.json === true) writeJson(context.io, { run: runToJson(run) });
   else await write(context, options, { store, run });
   return run.info.runId;
