@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { journalRoots } from "../client/journal-folder.ts";
-import { findLiveJournal, type FoundJournal } from "../recorder/dead-journals.ts";
+import { findLiveJournal, findRecordingJournal, type FoundJournal } from "../recorder/dead-journals.ts";
 import { readPlace } from "../util/proc.ts";
 import { journalFiles } from "../wire/journal-header.ts";
 import type { Context } from "./context.ts";
@@ -8,17 +8,29 @@ import { findRun } from "./find-run.ts";
 import { journalPlaces } from "./launch/journal-places.ts";
 import { openExisting } from "./open-for-reading.ts";
 
-/** Where to speak to the recorder of a run that lives on this host; `undefined` for any other run. Unknown run: `TrackError`. */
+/** Where to speak to the recorder of a run. */
+export interface LiveRunPlace {
+  readonly socketPath: string | undefined;
+  readonly appendFile: string;
+  /** Lines must say that they mean this run: the recorder's own is another one. */
+  readonly runId?: string;
+}
+
+/** The place of a run that is recorded on this host; `undefined` for any other run. Unknown run: `TrackError`. */
 export async function findLiveRun(
   context: Context,
   name: string,
   trackingUri?: string,
-): Promise<{ readonly socketPath: string | undefined; readonly appendFile: string } | undefined> {
+): Promise<LiveRunPlace | undefined> {
   await using store = await openExisting(context, "read", trackingUri);
   const { info } = await findRun(store, name);
-  const journal = findLiveJournalOf(context, info.runId, trackingUri);
+  const { runId } = info;
+  const own = findLiveJournalOf(context, runId, trackingUri);
+  const journal = own ?? findRecordingJournal(rootsOf(context, trackingUri), readPlace(), runId);
   if (journal === undefined) return undefined;
-  return { socketPath: journal.header.socketPath, appendFile: join(journal.folder, journalFiles.appendFile) };
+  const { folder, header } = journal;
+  const appendFile = join(folder, journalFiles.appendFile);
+  return { socketPath: header.socketPath, appendFile, ...(own === undefined && { runId }) };
 }
 
 export interface LiveJournal extends FoundJournal {
@@ -28,7 +40,9 @@ export interface LiveJournal extends FoundJournal {
 
 /** The journal of a run whose wrapper or command lives on this host; `undefined` for any other run. */
 export function findLiveJournalOf(context: Context, runId: string, trackingUri?: string): LiveJournal | undefined {
-  const roots = journalRoots(journalPlaces(context.trackingUri(trackingUri), context.env));
-  const journal = findLiveJournal(roots, readPlace(), runId);
+  const journal = findLiveJournal(rootsOf(context, trackingUri), readPlace(), runId);
   return journal && { ...journal, consolePart: join(journal.folder, journalFiles.consolePart) };
 }
+
+const rootsOf = (context: Context, trackingUri: string | undefined): readonly string[] =>
+  journalRoots(journalPlaces(context.trackingUri(trackingUri), context.env));

@@ -1,4 +1,4 @@
-import { LogSocketClient, SocketLostError } from "../client/socket-client.ts";
+import { LogSocketClient, SocketLostError, withField } from "../client/socket-client.ts";
 import { TrackError } from "../errors.ts";
 import { hasCode, messageOf } from "../util/error-code.ts";
 
@@ -20,6 +20,8 @@ export interface LogTarget extends AsyncDisposable {
 export interface RunTargetOptions {
   readonly socketPath: string | undefined;
   readonly appendFile: string | undefined;
+  /** The run that is meant, where it is not the recorder's own. */
+  readonly runId?: string;
   /** Silence on the socket for this long counts as a dead recorder; 0: never. */
   readonly timeoutMs: number;
 }
@@ -29,7 +31,7 @@ export interface RunTargetOptions {
  * carry. Lines that were sent but not answered then go to the file as well: they hold their time, so twice is once.
  */
 export async function openRunTarget(options: RunTargetOptions): Promise<LogTarget> {
-  const { socketPath, appendFile, timeoutMs } = options;
+  const { socketPath, appendFile, timeoutMs, runId } = options;
   let client: LogSocketClient | undefined;
   let failure = "TRACK_SOCKET is not set";
   try {
@@ -38,7 +40,8 @@ export async function openRunTarget(options: RunTargetOptions): Promise<LogTarge
     failure = reasonOf(error);
   }
   return {
-    send: async (text) => {
+    send: async (said) => {
+      const text = runId === undefined ? said : withRunId(said, runId);
       try {
         if (client !== undefined) return toAnswer(await client.sendText(text));
       } catch (error) {
@@ -53,6 +56,12 @@ export async function openRunTarget(options: RunTargetOptions): Promise<LogTarge
       return Promise.resolve();
     },
   };
+}
+
+/** Of a line that is about a run; `flush` is about all that was said. */
+function withRunId(text: string, runId: string): string {
+  const line = parseObject(text);
+  return line === undefined || line["flush"] !== undefined ? text : withField(text, "run_id", runId);
 }
 
 function reasonOf(error: unknown): string {

@@ -1,7 +1,7 @@
 import { journalRoots } from "../client/journal-folder.ts";
 import type { Run } from "../entities/run.ts";
 import { TrackError } from "../errors.ts";
-import { findLiveJournal } from "../recorder/dead-journals.ts";
+import { findRecordingJournal } from "../recorder/dead-journals.ts";
 import { readPlace } from "../util/proc.ts";
 import { runLiveness } from "../wire/run-processes.ts";
 import type { Context } from "./context.ts";
@@ -15,7 +15,7 @@ export function isAliveHere(context: Context, run: Run, trackingUri?: string): b
   const here = readPlace();
   if (runLiveness(run, here) === "alive") return true;
   const roots = journalRoots(journalPlaces(context.trackingUri(trackingUri), context.env));
-  return findLiveJournal(roots, here, run.info.runId) !== undefined;
+  return findRecordingJournal(roots, here, run.info.runId) !== undefined;
 }
 
 /** Of a run that is deleted while it lives all that it still says is refused. Throws for the first that lives here. */

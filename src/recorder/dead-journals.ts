@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { readRunIds } from "../journal/run-ids.ts";
 import { hasCode } from "../util/error-code.ts";
 import { isProcessAlive } from "../util/proc.ts";
+import { readOpenRuns } from "./open-runs-file.ts";
 import { journalFiles, type JournalHeader, type Place, type ProcessIdentity } from "../wire/journal-header.ts";
 
 export interface FoundJournal {
@@ -26,6 +27,19 @@ export function findLiveJournal(roots: readonly string[], here: Place, runId: st
     return isSought && isHere && !isDead(folder, header, here);
   });
   return found.find(({ header }) => !isJoined(header)) ?? found[0];
+}
+
+/** The journal by which a run that lives here is recorded: its own, else that of the command, or the program, that has made it. */
+export function findRecordingJournal(roots: readonly string[], here: Place, runId: string): FoundJournal | undefined {
+  const own = findLiveJournal(roots, here, runId);
+  if (own !== undefined) return own;
+  return listJournals(roots).find(({ folder, header }) => {
+    const open = readOpenRuns(folder);
+    if (open.size === 0) return false;
+    const storeIds = readRunIds(folder);
+    const isSought = open.has(runId) || [...open].some((id) => storeIds[id] === runId);
+    return isSought && isOfPlace(header, here) && !isDead(folder, header, here);
+  });
 }
 
 /** Of a rank other than the first, which makes the run. */

@@ -11,6 +11,8 @@ export class OpenRuns {
   readonly #isProgram: boolean;
   readonly #isRunning = new Map<string, boolean>();
   #hasCreated = false;
+  /** Told of each run that begins to run, or ends. */
+  onChange: (runId: string, isRunning: boolean) => void = () => {};
 
   constructor({ runId, kind }: Pick<JournalHeader, "runId" | "kind">) {
     this.#ownRunId = runId;
@@ -36,12 +38,18 @@ export class OpenRuns {
     if (operation.op === "create-run") {
       this.#hasCreated = true;
       const isInner = operation.tags.some(({ key }) => key === trackTags.createId);
-      if (!isInner) this.#isRunning.set(operation.runId, true);
+      if (!isInner) this.#note(operation.runId, true);
     } else if (this.#isRunning.has(operation.runId) || (this.#isProgram && operation.op === "update-run")) {
       if (operation.op === "update-run" && operation.status !== undefined) {
-        this.#isRunning.set(operation.runId, operation.status === "RUNNING");
+        this.#note(operation.runId, operation.status === "RUNNING");
       }
-      if (operation.op === "delete-run") this.#isRunning.set(operation.runId, false);
+      if (operation.op === "delete-run") this.#note(operation.runId, false);
     }
+  }
+
+  #note(runId: string, isRunning: boolean): void {
+    const before = this.#isRunning.get(runId) ?? false;
+    this.#isRunning.set(runId, isRunning);
+    if (before !== isRunning) this.onChange(runId, isRunning);
   }
 }

@@ -18,6 +18,7 @@ import { beginRun } from "./begin-run.ts";
 import { EarlierEntries } from "./earlier-entries.ts";
 import { LiveRun, type Speaker } from "./live-run.ts";
 import { OpenRuns } from "./open-runs.ts";
+import { noteOpenRun } from "./open-runs-file.ts";
 import { RecordingDrain } from "./recording-drain.ts";
 import { readHeader, retireJournal } from "./recording-files.ts";
 import { RecordingIds } from "./recording-ids.ts";
@@ -93,6 +94,7 @@ export class Recording {
       childRunId: () => this.ids.childRunId,
     });
     this.earlier = this.#readEarlier();
+    this.openRuns.onChange = (runId, isRunning) => noteOpenRun(folder, runId, isRunning);
     this.#memo = this.earlier.memo;
     if (!this.earlier.isBegun && header.kind !== "program") beginRun(header, this.live);
   }

@@ -137,6 +137,8 @@ export const journalFiles = {
   endedShells: "ended-shells",
   /** The same, where the endpoint of an outer run stands for the server. */
   outerRunIds: "run-ids-outer.json",
+  /** Lines `+<run id>` and `-<run id>`: runs that the command's processes have made or continued, and those of them that have ended. */
+  openRuns: "open-runs",
   spool: "spool",
   /** The console log while it grows, secrets masked; a later recorder begins it anew. */
   consolePart: "spool/console.part",

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Run } from "../../src/entities/run.ts";
-import { printed, runProgram, setupLibrary, startProgram } from "./library-rig.ts";
+import { printed, runProgram, setupLibrary, startProgram, writeProgram } from "./library-rig.ts";
 import { metricsOf, paramsOf, processesIn, tagsOf, type TrackRig, waitFor } from "./rig.ts";
 
 const print = "const print = (value) => console.log(JSON.stringify(value));";
@@ -588,4 +588,51 @@ describe("everything else", () => {
     ]);
     expect(made?.info.lifecycleStage).toBe("deleted");
   });
+});
+
+describe("other commands while a program's run lives", () => {
+  test.for(["alone", "below `track run`"])(
+    "%s: doctor knows it, `log --run` speaks to its recorder, `rm` leaves it",
+    async (where) => {
+      await using rig = setupLibrary();
+      const path = writeProgram(
+        rig,
+        "train.mjs",
+        `import { existsSync } from "node:fs";
+       await track.withRun({ runName: "done" }, () => {});
+       await track.startRun({ runName: "live", nested: true });
+       track.logMetric("m", 1);
+       track.logParam("lr", 1);
+       await track.flush({ to: "store" });
+       console.log("ready");
+       setInterval(() => { if (existsSync("enough")) process.exit(0); }, 50);`,
+      );
+      const program =
+        where === "alone"
+          ? rig.spawn(process.execPath, [path])
+          : rig.start(["run", "--no-system-metrics", "--", process.execPath, path]);
+      await waitFor(() => program.stdout().includes("ready"));
+      const { live, done } = await byName(rig);
+      const liveId = live?.info.runId ?? "";
+      const doctor = await rig.track(["doctor"]);
+      expect(doctor.stdout).not.toMatch(/without a heartbeat/u);
+      if (where === "alone")
+        expect(doctor.stdout).toMatch(new RegExp(`live runs.*${liveId.slice(0, 8)} \\(program, pid`, "u"));
+      expect((await rig.track(["log", "metric", "m=2", "--step", "1", "--run", liveId])).code).toBe(0);
+      expect((await rig.track(["log", "text", "a.txt", "hello", "--run", liveId])).code).toBe(0);
+      const refused = await rig.track(["log", "param", "lr=2", "--run", liveId]);
+      expect([refused.code, refused.stderr]).toEqual([
+        1,
+        expect.stringMatching(/Changing param values is not allowed/u),
+      ]);
+      expect((await rig.track(["rm", liveId])).code).not.toBe(0);
+      // What has ended is left to everybody, although its program lives.
+      if (where === "alone") expect((await rig.track(["rm", done?.info.runId ?? ""])).code).toBe(0);
+      writeFileSync(join(rig.cwd, "enough"), "");
+      await program.finished;
+      const ended = (await byName(rig))["live"] as Run;
+      expect([ended.info.status, metricsOf(ended), paramsOf(ended)]).toEqual(["FINISHED", { m: 2 }, { lr: "1" }]);
+      expect(readFileSync(join(ended.info.artifactUri, "a.txt"), "utf8")).toBe("hello");
+    },
+  );
 });

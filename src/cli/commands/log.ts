@@ -1,6 +1,7 @@
 import { withField } from "../../client/socket-client.ts";
 import { TrackError, UsageError } from "../../errors.ts";
 import { parseMetricText } from "../../intake/metric-text.ts";
+import type { LiveRunPlace } from "../find-live-run.ts";
 import { type LogTarget, openRunTarget, parseObject } from "../log-target.ts";
 import type { RunWriter } from "../run-writer-target.ts";
 
@@ -28,9 +29,7 @@ export interface LogContext {
   /** Standard input, opened when it is asked for. */
   stdin(): AsyncIterable<Uint8Array>;
   /** The socket and append file of a run whose recorder lives on this host: what is said goes through it then. */
-  findLiveRun(
-    run: string,
-  ): Promise<{ readonly socketPath: string | undefined; readonly appendFile: string } | undefined>;
+  findLiveRun(run: string): Promise<LiveRunPlace | undefined>;
   openRunWriter(run: string): Promise<RunWriter>;
 }
 

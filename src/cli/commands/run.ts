@@ -13,7 +13,7 @@ import type { RunOptions } from "../../settings/run-options.ts";
 import { resolveRunSettings, type RunSettings } from "../../settings/run-settings.ts";
 import { type Environment, isServerUri, variable } from "../../settings/tracking-uri.ts";
 import { messageOf } from "../../util/error-code.ts";
-import { findLiveJournal } from "../../recorder/dead-journals.ts";
+import { findRecordingJournal } from "../../recorder/dead-journals.ts";
 import { monotonicMs } from "../../util/monotonic.ts";
 import { readPlace } from "../../util/proc.ts";
 import { runLiveness } from "../../wire/run-processes.ts";
@@ -210,7 +210,7 @@ function checkNames(settings: RunSettings): void {
 function refuseLiveRun({ run: found }: Preflight, roots: readonly string[]): void {
   if (found === undefined || found.info.status !== "RUNNING") return;
   const here = readPlace();
-  if (runLiveness(found, here) !== "alive" && findLiveJournal(roots, here, found.info.runId) === undefined) return;
+  if (runLiveness(found, here) !== "alive" && findRecordingJournal(roots, here, found.info.runId) === undefined) return;
   throw new UsageError(`run ${found.info.runId} is alive right now`, {
     exitCode: 125,
     hint: `track resume --force ${found.info.runId.slice(0, 8)}, or wait until it has ended`,

@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { readRunIds } from "../../journal/run-ids.ts";
+import { readOpenRuns } from "../../recorder/open-runs-file.ts";
 import { readRefused } from "../../journal/refused-log.ts";
 import {
   findDeadJournals,
@@ -36,10 +38,19 @@ function checkLive(journals: readonly FoundJournal[]): Check {
   if (journals.length === 0) return well("live runs", "none on this host");
   const runs = journals.map(({ folder, header }) => {
     const command = readJson(join(folder, journalFiles.command)) as ProcessIdentity | undefined;
+    if (header.kind === "program") return describeProgram(folder, header);
     const process = command === undefined ? `track is pid ${header.wrapper.pid}` : `pid ${command.pid}`;
     return `${header.runId.slice(0, 8)} (${process}: ${header.command.join(" ").slice(0, 60)})`;
   });
   return well("live runs", few(runs));
+}
+
+/** A program makes its runs itself; the id of its journal says nothing to anybody. */
+function describeProgram(folder: string, { wrapper, command }: FoundJournal["header"]): string {
+  const storeIds = readRunIds(folder);
+  const runs = Array.from(readOpenRuns(folder), (runId) => (storeIds[runId] ?? runId).slice(0, 8));
+  const ids = runs.length === 0 ? "no run for now" : runs.join(" ");
+  return `${ids} (program, pid ${wrapper.pid}: ${command.join(" ").slice(0, 60)})`;
 }
 
 function checkWaiting(journals: readonly FoundJournal[]): Check {

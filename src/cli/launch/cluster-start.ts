@@ -1,6 +1,6 @@
 import { journalRoots } from "../../client/journal-folder.ts";
 import { UsageError } from "../../errors.ts";
-import { findLiveJournal } from "../../recorder/dead-journals.ts";
+import { findRecordingJournal } from "../../recorder/dead-journals.ts";
 import { type Cluster, readCluster } from "../../settings/cluster.ts";
 import type { RunOptions } from "../../settings/run-options.ts";
 import type { RunSettings } from "../../settings/run-settings.ts";
@@ -50,7 +50,7 @@ export function clusterStart(
         command: masked,
         isAlive: (run) => {
           const here = readPlace();
-          return runLiveness(run, here) === "alive" || findLiveJournal(roots, here, run.info.runId) !== undefined;
+          return runLiveness(run, here) === "alive" || findRecordingJournal(roots, here, run.info.runId) !== undefined;
         },
         say: (text) => void (settings.quiet || context.io.say(text)),
         now: () => context.now(),
