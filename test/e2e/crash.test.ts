@@ -29,6 +29,18 @@ const recorderPids = (rig: TrackRig): readonly number[] => pidsOf(rig, "recorder
 const isAlive = (pid: number): boolean =>
   existsSync(`/proc/${pid}`) && !/^State:\s+Z/mu.test(readFileSync(`/proc/${pid}/status`, "utf8"));
 
+/** Another copy of `track`, whose recorder is `source`; the real one lies beside it as `real.cjs`. */
+function installWith(rig: TrackRig, source: string): string {
+  const copy = join(rig.root, "copy");
+  mkdirSync(copy);
+  for (const folder of ["bin", "dist"]) cpSync(join(installed, folder), join(copy, folder), { recursive: true });
+  symlinkSync(join(repository, "node_modules"), join(copy, "node_modules"));
+  cpSync(join(copy, "dist/recorder.cjs"), join(copy, "dist/real.cjs"));
+  writeFileSync(join(copy, "dist/recorder.cjs"), source);
+  writeFileSync(join(copy, "package.json"), '{"type":"module"}');
+  return join(copy, "bin/track");
+}
+
 const flood = 'touch ready; i=0; while :; do i=$((i+1)); echo "n=$i step=$i" >> "$TRACK_LOG"; done';
 
 async function startFlood(rig: TrackRig, options: readonly string[] = []) {
@@ -183,20 +195,8 @@ describe("what the command leaves running", () => {
 
 test("a recorder that cannot start at all leaves the command alone, and the run is told by the next command", async () => {
   await using rig = TrackRig.setup();
-  const broken = join(rig.root, "broken");
-  mkdirSync(broken);
-  cpSync(join(installed, "bin"), join(broken, "bin"), { recursive: true });
-  cpSync(join(installed, "dist"), join(broken, "dist"), { recursive: true });
-  symlinkSync(join(repository, "node_modules"), join(broken, "node_modules"));
-  writeFileSync(join(broken, "dist/recorder.cjs"), "throw new Error('broken on purpose');");
-  writeFileSync(join(broken, "package.json"), '{"type":"module"}');
-  const done = await rig.spawn(join(broken, "bin/track"), [
-    "run",
-    "--",
-    "sh",
-    "-c",
-    "echo 42; echo n=1 >> $TRACK_LOG; exit 3",
-  ]).finished;
+  const broken = installWith(rig, "throw new Error('broken on purpose');");
+  const done = await rig.spawn(broken, ["run", "--", "sh", "-c", "echo 42; echo n=1 >> $TRACK_LOG; exit 3"]).finished;
   expect(done.stdout).toBe("42\n");
   expect(done.code).toBe(3);
   expect(done.stderr).toContain("the recorder failed three times");
@@ -205,6 +205,29 @@ test("a recorder that cannot start at all leaves the command alone, and the run 
   expect(run.info.status).toBe("FAILED");
   expect(tagsOf(run)["track.exit_code"]).toBe("3");
   expect(metricsOf(run)).toEqual({ n: 1 });
+});
+
+test.each([
+  ["dies at once", "process.exit(1);"],
+  ["is killed while it boots", "process.kill(process.pid, 'SIGKILL');"],
+  ["is stopped while it boots", "process.kill(process.pid, 'SIGSTOP');"],
+  ["never comes up", "setInterval(() => {}, 2 ** 30);"],
+])("the recorder that is started beside track %s: another one records the run", async (_, fate) => {
+  await using rig = TrackRig.setup();
+  const track = installWith(
+    rig,
+    `const { appendFileSync } = require("node:fs");
+if (process.argv.includes("--early")) { appendFileSync(${JSON.stringify(join(rig.cwd, "early"))}, "."); ${fate} }
+else require("./real.cjs");`,
+  );
+  const done = await rig.spawn(track, ["run", "--", "sh", "-c", "echo 42; echo n=1 >> $TRACK_LOG; exit 3"]).finished;
+  expect(done).toMatchObject({ stdout: "42\n", code: 3 });
+  expect(done.stderr).not.toMatch(/failed|cannot|not be recorded/u);
+  expect(readFileSync(join(rig.cwd, "early"), "utf8")).toBe(".");
+  const run = await rig.run();
+  expect(run.info.status).toBe("FAILED");
+  expect(metricsOf(run)).toEqual({ n: 1 });
+  for (const pid of pidsOf(rig, "--early")) process.kill(pid, "SIGKILL");
 });
 
 describe("a client of the socket", () => {

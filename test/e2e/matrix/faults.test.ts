@@ -27,12 +27,15 @@ sys.exit(5)`;
 
 interface Faulty {
   readonly faults?: string;
+  /** Shell words before the call. */
+  readonly setUp?: string;
   readonly seconds?: number;
 }
 
 /** The command under `track run`, both streams through pipes. */
-async function runFaulty({ faults, seconds = 0.3 }: Faulty) {
-  const script = `"$launcher" run --sync-timeout 1s -- python3 -S -c "$command" 2>$D/err | cat >$D/out; echo "\${PIPESTATUS[0]}"`;
+async function runFaulty({ faults, seconds = 0.3, setUp = "" }: Faulty) {
+  const script = `${setUp}
+"$launcher" run --sync-timeout 1s -- python3 -S -c "$command" 2>$D/err | cat >$D/out; echo "\${PIPESTATUS[0]}"`;
   const env = { launcher: bench.launcher, command, SECONDS_LEFT: String(seconds), TRACK_TEST_FAULT: faults };
   const { stdout } = await bench.bash(script, env);
   const lines = bench
@@ -88,6 +91,16 @@ describe("a bug of ours", () => {
     const { run } = await bench.lastRun();
     expect(run.data.metrics.find(({ key }) => key === "x")?.value).toBe(1);
   });
+
+  // A limit like this one makes the launcher start no recorder of its own: the wrapper starts it, once the command runs.
+  test.for(["hand-over", "control", "control:recorder", "socket", "journal", "store"])(
+    "E15 %s, of a recorder that the wrapper has started",
+    async (place) => {
+      const done = await runFaulty({ faults: place, setUp: "ulimit -d 16000000" });
+      expect(done).toMatchObject(unharmed);
+      expect(await repairedRun()).toMatchObject({ status: "FAILED", tags: { "track.exit_code": "5" } });
+    },
+  );
 
   test("E15 in the wrapper's signal handler", async () => {
     const script = `"$track" python3 -S $P/print-signals.py $D/pid >$D/out 2>$D/err & w=$!
