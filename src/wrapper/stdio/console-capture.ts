@@ -154,18 +154,35 @@ export class ConsoleCapture {
     return this.#channels.find(({ channel }) => channel.fds.includes(fd))?.commandFd ?? "inherit";
   }
 
-  /** The kernel tells the real terminal's group of a new size; the command's own terminal has to follow, and to tell it again. */
+  /**
+   * The kernel tells the real terminal's group of a new size; the command's own terminal has to follow, and all of that group are told
+   * again: they may have looked too early.
+   */
   #followSize(target: SignalTarget): void {
     const terminals = this.#channels.filter(({ pty }) => pty !== undefined);
     if (terminals.length === 0) return;
-    const resize = (): void => {
-      for (const { channel, pty } of terminals) {
-        const size = readWindowSize(channel.fds[0] ?? 1);
-        if (size !== undefined) pty?.resize(...size);
-      }
-      target.kill("SIGWINCH");
+    const adapt = (): boolean => terminals.map(adaptSize).includes(true);
+    let isEcho = false;
+    const handlers = {
+      SIGWINCH: (): void => {
+        const isOwn = isEcho;
+        isEcho = adapt();
+        if (isEcho) process.kill(0, "SIGWINCH");
+        else if (!isOwn) target.kill("SIGWINCH");
+      },
+      // Nobody tells a group that was stopped meanwhile; it may look all the same.
+      SIGCONT: (): void => void adapt(),
     };
-    process.on("SIGWINCH", resize);
-    this.#stopResizing = () => process.off("SIGWINCH", resize);
+    const entries = Object.entries(handlers) as [keyof typeof handlers, () => void][];
+    for (const [signal, handler] of entries) process.on(signal, handler);
+    this.#stopResizing = () => {
+      for (const [signal, handler] of entries) process.off(signal, handler);
+    };
   }
+}
+
+/** Gives the command's terminal the size of the real one; whether it had another. */
+function adaptSize({ channel, pty }: OpenChannel): boolean {
+  const size = readWindowSize(channel.fds[0] ?? 1);
+  return size !== undefined && pty?.resize(...size) === true;
 }

@@ -13,7 +13,8 @@ export interface Pty {
   /** Blocking, for the command. */
   readonly slaveFd: number;
   readonly slavePath: string;
-  resize(columns: number, rows: number): void;
+  /** Whether it had another size. */
+  resize(columns: number, rows: number): boolean;
 }
 
 /** `undefined` where there is no binding for this platform, no /dev/pts or no descriptor left: the command then keeps the real terminal. */
@@ -21,14 +22,20 @@ export function makePty(terminalFd: 1 | 2): Pty | undefined {
   let opened: ReturnType<PtyBinding["open"]> | undefined;
   try {
     const binding = loadBinding();
-    const [columns, rows] = readWindowSize(terminalFd) ?? [80, 24];
-    opened = binding.open(columns, rows);
+    let size = readWindowSize(terminalFd) ?? [80, 24];
+    opened = binding.open(...size);
     const { master } = opened;
     // The binding's own slave is non-blocking and would be inherited by everything.
     const slavePath = readlinkSync(`/proc/self/fd/${opened.slave}`);
     const slaveFd = openSync(slavePath, constants.O_RDWR | constants.O_NOCTTY);
     closeSync(opened.slave);
-    return { masterFd: master, slaveFd, slavePath, resize: (columns, rows) => binding.resize(master, columns, rows) };
+    const resize = (columns: number, rows: number): boolean => {
+      if (columns === size[0] && rows === size[1]) return false;
+      size = [columns, rows];
+      binding.resize(master, columns, rows);
+      return true;
+    };
+    return { masterFd: master, slaveFd, slavePath, resize };
   } catch {
     if (opened !== undefined) {
       closeSync(opened.slave);

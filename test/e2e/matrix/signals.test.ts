@@ -233,6 +233,29 @@ while True: signal.pause()`;
   const steps = [{ expect: "ready" }, { size: [40, 123] }, { expect: "(123, 40)" }, { send: "\u0003" }];
   const { failed } = await bench.onTerminal(steps, [bench.track, "python3", "-S", "-c", code]);
   expect(failed).toBeNull();
+  // What the command has started belongs to the terminal as well.
+  const inner = ["sh", "-c", '"$@"; exit 3', "sh", "python3", "-S", "-c", code];
+  expect(await bench.onTerminal(steps, [bench.track, ...inner])).toMatchObject({ failed: null });
+});
+
+test("S17 a window that was resized while the command was stopped", async () => {
+  const code = `
+import os, sys, time
+while True: print(tuple(os.get_terminal_size(1)), flush=True); time.sleep(0.05)`;
+  const script =
+    'set -m; "$track" python3 -S -c "$code"; echo stopped; until [ -e $D/resized ]; do sleep 0.01; done; fg >/dev/null';
+  const steps = [
+    { size: [24, 80] },
+    { expect: "(80, 24)" },
+    { send: "\u001a" },
+    { expect: "stopped" },
+    { size: [40, 123] },
+    { touch: bench.path("resized") },
+    { expect: "(123, 40)" },
+    { send: "\u0003" },
+  ];
+  const { failed } = await bench.onTerminal(steps, ["bash", "-c", script], { code });
+  expect(failed).toBeNull();
 });
 
 test("S18 a signal in the first milliseconds ends the wrapper, and no run stays RUNNING", async () => {
