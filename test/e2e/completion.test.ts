@@ -3,11 +3,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { bin, TrackRig } from "./rig.ts";
+import { testIf } from "../only-if.ts";
 
 const isThere = (program: string): boolean => spawnSync(program, ["--version"]).error === undefined;
-for (const program of ["bash", "zsh", "fish"]) {
-  if (!isThere(program)) process.stderr.write(`skipped, since ${program} is not installed: its completion\n`);
-}
 
 async function seed(rig: TrackRig): Promise<string> {
   for (const name of ["my exp", "it's"]) await rig.track(["experiments", "create", name]);
@@ -70,28 +68,34 @@ const shells = [
 ] as const;
 
 describe.each(shells)("%s, interactive", (program, command, setUp) => {
-  test.skipIf(!isThere(program))("completes commands, names with blanks, and run ids", async () => {
-    await using rig = TrackRig.setup();
-    const runId = await seed(rig);
-    await type(rig, command, [
-      ...setUp,
-      "track experiments renam\tmy\trenamed",
-      `track log tag checked=yes --run ${runId.slice(0, 5)}\t`,
-    ]);
-    await using store = await rig.openStore();
-    expect((await store.getExperiment("1")).name).toBe("renamed");
-    expect((await store.getRun(runId)).data.tags).toContainEqual({ key: "checked", value: "yes" });
-  });
+  testIf(isThere(program), `${program} is not installed`)(
+    "completes commands, names with blanks, and run ids",
+    async () => {
+      await using rig = TrackRig.setup();
+      const runId = await seed(rig);
+      await type(rig, command, [
+        ...setUp,
+        "track experiments renam\tmy\trenamed",
+        `track log tag checked=yes --run ${runId.slice(0, 5)}\t`,
+      ]);
+      await using store = await rig.openStore();
+      expect((await store.getExperiment("1")).name).toBe("renamed");
+      expect((await store.getRun(runId)).data.tags).toContainEqual({ key: "checked", value: "yes" });
+    },
+  );
 
-  test.skipIf(!isThere(program))("leaves files and the wrapped command's words to the shell", async () => {
-    await using rig = TrackRig.setup();
-    writeFileSync(join(rig.cwd, "some-input.txt"), "x");
-    await type(rig, command, [...setUp, "track run --quiet -- cp some-inp\tcopy.txt"]);
-    expect(spawnSync("cat", [join(rig.cwd, "copy.txt")]).stdout.toString()).toBe("x");
-  });
+  testIf(isThere(program), `${program} is not installed`)(
+    "leaves files and the wrapped command's words to the shell",
+    async () => {
+      await using rig = TrackRig.setup();
+      writeFileSync(join(rig.cwd, "some-input.txt"), "x");
+      await type(rig, command, [...setUp, "track run --quiet -- cp some-inp\tcopy.txt"]);
+      expect(spawnSync("cat", [join(rig.cwd, "copy.txt")]).stdout.toString()).toBe("x");
+    },
+  );
 });
 
-test.skipIf(!isThere("fish"))("fish offers the same, and commands after `track run`", async () => {
+testIf(isThere("fish"), "fish is not installed")("fish offers the same, and commands after `track run`", async () => {
   await using rig = TrackRig.setup();
   await seed(rig);
   const complete = async (line: string) => {

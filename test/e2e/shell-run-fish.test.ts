@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { readFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { expect } from "vitest";
 import { metricsOf, tagsOf, TrackRig, waitFor } from "./rig.ts";
 import { fishShells, namesIn } from "./shells.ts";
+import { testIf } from "../only-if.ts";
 
-const inFish = test.skipIf(fishShells.length === 0);
+const inFish = testIf(fishShells.length > 0, "fish is not installed");
 
 inFish("a run of a fish script, whose variables are put back", async () => {
   await using rig = TrackRig.setup();

@@ -23,8 +23,8 @@ import {
   TrackRig,
   waitFor,
 } from "./rig.ts";
+import { isFull, testIf } from "../only-if.ts";
 
-const isFull = process.env["TRACK_TEST_FULL"] === "1";
 const isRoot = process.getuid?.() === 0;
 const canMount = isRoot && spawnSync("unshare", ["-m", "mount", "-t", "tmpfs", "none", "/mnt"]).status === 0;
 const nobody = 65_534;
@@ -33,13 +33,8 @@ const nobody = 65_534;
 const script = "echo out; echo err >&2; exit 7";
 const command = ["--", "sh", "-c", script];
 
-/** A test that needs what this machine may not give; says so where it is skipped. */
-const testWith = (isPossible: boolean, reason: string) => {
-  if (!isPossible) process.stderr.write(`skipped, since ${reason}\n`);
-  return test.skipIf(!isPossible);
-};
-const testWithMounts = testWith(canMount, "no file system can be mounted here");
-const testAsRoot = testWith(isRoot, "only root can become another user");
+const testWithMounts = testIf(canMount, "no file system can be mounted here");
+const testAsRoot = testIf(isRoot, "only root can become another user");
 
 /** The command's own exit code and output, and the lines of `track` that match `told` (none: `undefined`). */
 function expectUnharmed(done: Finished, told?: RegExp): void {

@@ -3,32 +3,30 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Finished, metricsOf, paramsOf, TrackRig } from "../e2e/rig.ts";
 import { mlflowEnvironment } from "./mlflow-agent.ts";
-import { clientVersions, isInstalled, newestMlflow, venvProgram } from "./mlflow-versions.ts";
+import { clientVersions, newestMlflow, venvProgram } from "./mlflow-versions.ts";
 import { trackScript } from "./tracked-script.ts";
+import { isFull } from "../only-if.ts";
+import { testWith } from "./with-mlflow.ts";
 
-const isFull = process.env["TRACK_TEST_FULL"] !== undefined;
 const versions = isFull ? clientVersions : [newestMlflow];
 
 describe.each(versions)("track run --autolog with MLflow $version", (version) => {
-  test.skipIf(!isInstalled(version))(
-    "a program that never mentions MLflow leaves params, metrics and the model",
-    async () => {
-      await using rig = TrackRig.setup();
-      const request = { version, script: "autolog_plain.py", options: ["--autolog"] };
-      const { finished, said, home, others } = await trackScript(rig, request);
-      expect(finished.code).toBe(0);
-      // A forked worker has what its parent had imported; it does not use it.
-      expect(said).toEqual({ fork: true, spawn: false, score: 1 });
-      expect(finished.stdout.trim().split("\n")).toHaveLength(1);
-      expect(finished.stderr).not.toContain("INFO mlflow.tracking");
-      expect(others).toEqual([]);
-      expect(home.info.status).toBe("FINISHED");
-      expect(paramsOf(home)).toMatchObject({ C: "0.5" });
-      expect(metricsOf(home)).toMatchObject({ training_score: 1, LogisticRegression_score_features: 1 });
-      const models = rig.spawn("find", [".", "-name", "MLmodel"], {});
-      expect((await models.finished).stdout.trim().split("\n")).toHaveLength(1);
-    },
-  );
+  testWith(version)("a program that never mentions MLflow leaves params, metrics and the model", async () => {
+    await using rig = TrackRig.setup();
+    const request = { version, script: "autolog_plain.py", options: ["--autolog"] };
+    const { finished, said, home, others } = await trackScript(rig, request);
+    expect(finished.code).toBe(0);
+    // A forked worker has what its parent had imported; it does not use it.
+    expect(said).toEqual({ fork: true, spawn: false, score: 1 });
+    expect(finished.stdout.trim().split("\n")).toHaveLength(1);
+    expect(finished.stderr).not.toContain("INFO mlflow.tracking");
+    expect(others).toEqual([]);
+    expect(home.info.status).toBe("FINISHED");
+    expect(paramsOf(home)).toMatchObject({ C: "0.5" });
+    expect(metricsOf(home)).toMatchObject({ training_score: 1, LogisticRegression_score_features: 1 });
+    const models = rig.spawn("find", [".", "-name", "MLmodel"], {});
+    expect((await models.finished).stdout.trim().split("\n")).toHaveLength(1);
+  });
 });
 
 describe("who gets it", () => {
@@ -49,7 +47,7 @@ describe("who gets it", () => {
       env: { ...mlflowEnvironment(rig.cwd), PYTHONPATH: modules, ...env },
     });
 
-  test.skipIf(!isInstalled(newestMlflow))("rank 0 and no other, and not before a library is imported", async () => {
+  testWith(newestMlflow)("rank 0 and no other, and not before a library is imported", async () => {
     const python = venvProgram(newestMlflow, "python");
     const nothing = autolog(python, ["-c", "import sys, json; print('mlflow' in sys.modules)"]);
     const answers = [await nothing, await autolog(python, ["-c", importing], { RANK: "1", WORLD_SIZE: "2" })];

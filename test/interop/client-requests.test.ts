@@ -2,8 +2,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { metricsOf, TrackRig } from "../e2e/rig.ts";
-import { clientVersions, isInstalled, newestMlflow } from "./mlflow-versions.ts";
+import { clientVersions, newestMlflow } from "./mlflow-versions.ts";
 import { trackScript } from "./tracked-script.ts";
+import { describeWith, testWith } from "./with-mlflow.ts";
 
 const script = "keeper_requests.py";
 
@@ -21,7 +22,7 @@ function writeNetrc(): Readonly<Record<string, string>> {
 }
 
 describe.each(clientVersions)("the requests of MLflow $version", (version) => {
-  test.skipIf(!isInstalled(version))("keep their token, and look for Databricks where there may be some", async () => {
+  testWith(version)("keep their token, and look for Databricks where there may be some", async () => {
     const { finished, home, said } = await trackScript(rig, { version, script, env: writeNetrc() });
     expect(finished.code, finished.stderr).toBe(0);
     expect(metricsOf(home)).toEqual({ first: 1, again: 2 });
@@ -37,7 +38,7 @@ describe.each(clientVersions)("the requests of MLflow $version", (version) => {
   });
 });
 
-describe.skipIf(!isInstalled(newestMlflow))("without the hook", () => {
+describeWith(newestMlflow)("without the hook", () => {
   const request = { version: newestMlflow, script, options: ["--no-python-hook"] };
 
   test("MLflow looks each time, and finds the same", async () => {

@@ -6,12 +6,13 @@ import { type Finished, metricsOf, paramsOf, programs, tagsOf, TrackRig } from "
 import { dumpStore } from "./dump-store.ts";
 import { shareAgent } from "./interop-folder.ts";
 import { mlflowEnvironment } from "./mlflow-agent.ts";
-import { isInstalled, type MlflowVersion, mlflowVersions, venvProgram } from "./mlflow-versions.ts";
+import { type MlflowVersion, mlflowVersions, venvProgram } from "./mlflow-versions.ts";
+import { describeWith } from "./with-mlflow.ts";
 
 const script = join(import.meta.dirname, "python/train_mlflow.py");
 
 describe.each(mlflowVersions)("track run around MLflow $version", (version) => {
-  describe.skipIf(!isInstalled(version))("on the embedded store", () => {
+  describeWith(version)("on the embedded store", () => {
     const mlflow = shareAgent(version);
     let rig: TrackRig;
     beforeAll(() => {

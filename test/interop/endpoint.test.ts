@@ -5,7 +5,8 @@ import { openTrackingStore } from "../../src/store/open-store.ts";
 import type { Run } from "../../src/entities/run.ts";
 import { type Finished, metricsOf, paramsOf, processesIn, tagsOf, TrackRig, waitFor } from "../e2e/rig.ts";
 import { mlflowEnvironment } from "./mlflow-agent.ts";
-import { isInstalled, type MlflowVersion, mlflowVersions, newestMlflow, venvProgram } from "./mlflow-versions.ts";
+import { type MlflowVersion, mlflowVersions, newestMlflow, venvProgram } from "./mlflow-versions.ts";
+import { describeWith } from "./with-mlflow.ts";
 
 const script = join(import.meta.dirname, "python/endpoint_script.py");
 const lockProgram = join(import.meta.dirname, "../journal/programs/lock-database.ts");
@@ -19,7 +20,7 @@ beforeEach(() => {
 const hooks = [{ options: [] }, { options: ["--no-python-hook"] }] as const;
 
 describe.each(mlflowVersions)("MLflow $version inside track run", (version) => {
-  describe.skipIf(!isInstalled(version))("on the loopback endpoint", () => {
+  describeWith(version)("on the loopback endpoint", () => {
     test.each(hooks)(
       "a plain fluent script is the wrapper's run, complete and finished ($options)",
       async ({ options }) => {
@@ -108,7 +109,7 @@ describe.each(mlflowVersions)("MLflow $version inside track run", (version) => {
   });
 });
 
-describe.skipIf(!isInstalled(newestMlflow))("the endpoint and the life of a run", () => {
+describeWith(newestMlflow)("the endpoint and the life of a run", () => {
   test("two programs of one command are one run; a param that differs is kept beside it", async () => {
     const one = `${venvProgram(newestMlflow, "python")} ${script} part`;
     const finished = await rig.track(["run", "--", "sh", "-c", `${one} 1 && ${one} 2`], env());

@@ -8,12 +8,13 @@ import { dumpStore } from "./dump-store.ts";
 import { type FilledStore, fillStore, metric } from "./fill-store.ts";
 import { fillStory } from "./fill-story.ts";
 import { makeTestFolder, shareAgent, sqliteUri } from "./interop-folder.ts";
-import { isInstalled, mlflowVersions, newestMlflow } from "./mlflow-versions.ts";
+import { mlflowVersions, newestMlflow } from "./mlflow-versions.ts";
 import { readRows } from "./read-rows.ts";
 import { readSchema } from "./read-schema.ts";
+import { describeWith } from "./with-mlflow.ts";
 
 describe.each(mlflowVersions)("MLflow $version", (version) => {
-  describe.skipIf(!isInstalled(version))("and our store", () => {
+  describeWith(version)("and our store", () => {
     const mlflow = shareAgent(version);
 
     test("MLflow reads everything that we wrote, and upgrades our database under us", async () => {

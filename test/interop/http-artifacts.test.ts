@@ -3,19 +3,20 @@ import { createReadStream, createWriteStream, mkdirSync, readFileSync, symlinkSy
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import type { ArtifactRepository } from "../../src/artifacts/artifact-repository.ts";
 import { openArtifactRepository } from "../../src/artifacts/open-artifact-repository.ts";
 import { plainAccess } from "../../src/entities/server-access.ts";
 import { refused } from "../store/tracking-store-contract.ts";
 import { FaultProxy } from "./fault-proxy.ts";
 import { makeTestFolder } from "./interop-folder.ts";
-import { isInstalled, newestMlflow } from "./mlflow-versions.ts";
+import { newestMlflow } from "./mlflow-versions.ts";
 import { serveMlflow } from "./served.ts";
+import { describeWith } from "./with-mlflow.ts";
 
 const megabyte = 1024 * 1024;
 
-describe.skipIf(!isInstalled(newestMlflow))("artifacts behind MLflow's proxy", () => {
+describeWith(newestMlflow)("artifacts behind MLflow's proxy", () => {
   const served = serveMlflow();
   let proxy: FaultProxy;
   let folder: string;

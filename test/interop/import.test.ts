@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { createContext } from "../../src/cli/context.ts";
 import { parsePyyamlMapping } from "../../src/cli/transfer/pyyaml-mapping.ts";
 import { main } from "../../src/main.ts";
@@ -11,7 +11,9 @@ import { TestIo } from "../cli/test-io.ts";
 import { dumpStore, type StoreDump } from "./dump-store.ts";
 import { makeTestFolder, shareAgent, sqliteUri } from "./interop-folder.ts";
 import { MlflowServer } from "./mlflow-server.ts";
-import { isInstalled, mlflowVersions, newestMlflow, venvProgram } from "./mlflow-versions.ts";
+import { mlflowVersions, newestMlflow, venvProgram } from "./mlflow-versions.ts";
+import { isFull, onlyFull, testIf } from "../only-if.ts";
+import { describeWith } from "./with-mlflow.ts";
 
 const oldest = mlflowVersions[0] ?? newestMlflow;
 
@@ -60,7 +62,7 @@ function withoutPlaces(dumped: StoreDump): unknown {
   };
 }
 
-describe.skipIf(!isInstalled(oldest))(`a file store of MLflow ${oldest.version}`, () => {
+describeWith(oldest)(`a file store of MLflow ${oldest.version}`, () => {
   const mlflow = shareAgent(oldest);
 
   test("comes over whole, also from another place, and again changes nothing", async () => {
@@ -111,7 +113,7 @@ json.dump(made, sys.stdout)
   });
 });
 
-describe.skipIf(!isInstalled(newestMlflow))(`a database of MLflow ${newestMlflow.version}`, () => {
+describeWith(newestMlflow)(`a database of MLflow ${newestMlflow.version}`, () => {
   const mlflow = shareAgent(newestMlflow);
 
   test("goes through an export and its artifacts into another one, and back over the first", async () => {
@@ -154,36 +156,33 @@ describe.skipIf(!isInstalled(newestMlflow))(`a database of MLflow ${newestMlflow
   });
 
   // The server takes half a minute to start and to answer each of some hundred calls.
-  test.skipIf(process.env["TRACK_TEST_FULL"] !== "1")(
-    "goes to a tracking server and home again, each once",
-    async () => {
-      const [folder, serverFolder, home] = [makeTestFolder(), makeTestFolder(), makeTestFolder()];
-      await mlflow().ask("make_runs", { uri: sqliteUri(folder) });
-      await using server = await MlflowServer.start(newestMlflow, sqliteUri(serverFolder), serverFolder);
-      for (const said of ["6 new, 0 there before", "0 new, 6 there before"]) {
-        const done = await track(folder, ["import", sqliteUri(folder), "--tracking-uri", server.url]);
-        expect(done.stderr).toBe(`track: imported: ${said}, 0 skipped\n`);
-      }
-      expect((await track(home, ["import", server.url])).stderr).toContain("6 new");
-      const [theirs, ours] = [await dump(sqliteUri(folder)), await dump(sqliteUri(home))];
-      const facts = ({ runs }: StoreDump) =>
-        runs
-          .map((run) => ({
-            ...Object.fromEntries(
-              ["run_name", "status", "start_time", "lifecycle_stage", "params", "history", "artifacts"].map((key) => [
-                key,
-                run[key],
-              ]),
-            ),
-            made: (run["models_made"] as unknown[]).length,
-          }))
-          .toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
-      expect(facts(ours)).toEqual(facts(theirs));
-      expect(ours.models).toHaveLength(1);
-      expect(ours.models[0]).toMatchObject({ name: "net", params: { depth: "3" }, metrics: [["score", 0.75, 50, 4]] });
-      const child = ours.runs.find((run) => run["run_name"] === "child");
-      const parent = ours.runs.find((run) => run["run_name"] === "full 🚀");
-      expect(child?.["tags"]).toMatchObject({ "mlflow.parentRunId": parent?.["run_id"] });
-    },
-  );
+  testIf(isFull, onlyFull)("goes to a tracking server and home again, each once", async () => {
+    const [folder, serverFolder, home] = [makeTestFolder(), makeTestFolder(), makeTestFolder()];
+    await mlflow().ask("make_runs", { uri: sqliteUri(folder) });
+    await using server = await MlflowServer.start(newestMlflow, sqliteUri(serverFolder), serverFolder);
+    for (const said of ["6 new, 0 there before", "0 new, 6 there before"]) {
+      const done = await track(folder, ["import", sqliteUri(folder), "--tracking-uri", server.url]);
+      expect(done.stderr).toBe(`track: imported: ${said}, 0 skipped\n`);
+    }
+    expect((await track(home, ["import", server.url])).stderr).toContain("6 new");
+    const [theirs, ours] = [await dump(sqliteUri(folder)), await dump(sqliteUri(home))];
+    const facts = ({ runs }: StoreDump) =>
+      runs
+        .map((run) => ({
+          ...Object.fromEntries(
+            ["run_name", "status", "start_time", "lifecycle_stage", "params", "history", "artifacts"].map((key) => [
+              key,
+              run[key],
+            ]),
+          ),
+          made: (run["models_made"] as unknown[]).length,
+        }))
+        .toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+    expect(facts(ours)).toEqual(facts(theirs));
+    expect(ours.models).toHaveLength(1);
+    expect(ours.models[0]).toMatchObject({ name: "net", params: { depth: "3" }, metrics: [["score", 0.75, 50, 4]] });
+    const child = ours.runs.find((run) => run["run_name"] === "child");
+    const parent = ours.runs.find((run) => run["run_name"] === "full 🚀");
+    expect(child?.["tags"]).toMatchObject({ "mlflow.parentRunId": parent?.["run_id"] });
+  });
 });

@@ -1,13 +1,14 @@
 import { spawnSync } from "node:child_process";
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { printed, runProgram, setupLibrary, startProgram, writeProgram } from "../e2e/library-rig.ts";
 import { waitFor } from "../e2e/rig.ts";
 import { makeTestFolder, shareAgent, sqliteUri } from "./interop-folder.ts";
 import { mlflowEnvironment } from "./mlflow-agent.ts";
 import { MlflowServer } from "./mlflow-server.ts";
-import { isInstalled, newestMlflow, venvProgram } from "./mlflow-versions.ts";
+import { newestMlflow, venvProgram } from "./mlflow-versions.ts";
+import { describeWith } from "./with-mlflow.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -64,7 +65,7 @@ function comparableRun(run: Fields, names: ReadonlyMap<unknown, unknown>): Field
   };
 }
 
-describe.skipIf(!isInstalled(newestMlflow))(`the library beside MLflow ${newestMlflow.version}`, () => {
+describeWith(newestMlflow)(`the library beside MLflow ${newestMlflow.version}`, () => {
   const mlflow = shareAgent(newestMlflow);
 
   test("the same lines in Python leave the same in the store, field by field, as MLflow reads it", async () => {

@@ -1,23 +1,24 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Run } from "../../src/entities/run.ts";
 import { processesIn, TrackRig, waitFor } from "../e2e/rig.ts";
 import { makeFolder, removeFolder } from "./interop-folder.ts";
 import { mlflowEnvironment } from "./mlflow-agent.ts";
 import { findFreePort, MlflowServer } from "./mlflow-server.ts";
-import { isInstalled, newestMlflow, venvProgram } from "./mlflow-versions.ts";
+import { newestMlflow, venvProgram } from "./mlflow-versions.ts";
 import { warmUp } from "./warm-up.ts";
+import { isFull } from "../only-if.ts";
+import { describeWith } from "./with-mlflow.ts";
 
-const isFull = process.env["TRACK_TEST_FULL"] !== undefined;
 const script = join(import.meta.dirname, "python/soak_script.py");
 
 /** One run, four MLflow clients, and a server that is killed at random moments. */
 const soak = isFull ? { points: 200_000, deaths: 20 } : { points: 8000, deaths: 1 };
 const killRounds = isFull ? 50 : 2;
 
-describe.skipIf(!isInstalled(newestMlflow))("a tracking server and a track that die", () => {
+describeWith(newestMlflow)("a tracking server and a track that die", () => {
   let folder: string;
   let server: MlflowServer;
   let port: number;

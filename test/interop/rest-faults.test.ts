@@ -4,10 +4,11 @@ import { trackTags } from "../../src/entities/tag-keys.ts";
 import { openRestStore, type RestStore } from "../../src/store/rest/rest-store.ts";
 import { point, refused } from "../store/tracking-store-contract.ts";
 import { type Fault, FaultProxy } from "./fault-proxy.ts";
-import { isInstalled, newestMlflow } from "./mlflow-versions.ts";
+import { newestMlflow } from "./mlflow-versions.ts";
 import { serveMlflow } from "./served.ts";
+import { describeWith } from "./with-mlflow.ts";
 
-describe.skipIf(!isInstalled(newestMlflow))("a tracking server behind a bad network", () => {
+describeWith(newestMlflow)("a tracking server behind a bad network", () => {
   const served = serveMlflow({ isWarm: true });
   let proxy: FaultProxy;
   let store: RestStore;

@@ -1,12 +1,13 @@
-import { expect, test } from "vitest";
+import { expect } from "vitest";
 import { RestRig } from "../server/rest-rig.ts";
 import { RestCaller } from "./call-both.ts";
 import { makeTestFolder, sqliteUri } from "./interop-folder.ts";
 import { MlflowServer } from "./mlflow-server.ts";
-import { isInstalled, newestMlflow } from "./mlflow-versions.ts";
+import { newestMlflow } from "./mlflow-versions.ts";
 import { restCalls } from "./rest-calls.ts";
+import { testWith } from "./with-mlflow.ts";
 
-test.skipIf(!isInstalled(newestMlflow))(
+testWith(newestMlflow)(
   `our REST server answers as MLflow's ${newestMlflow.version}, call by call and field by field`,
   async () => {
     await using rig = await RestRig.start({ artifactRoot: "mlflow-artifacts:" });

@@ -1,14 +1,15 @@
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { plainAccess } from "../../src/entities/server-access.ts";
 import { StoreError } from "../../src/errors.ts";
 import type { RegistryStore } from "../../src/store/registry-store.ts";
 import { openRestStore } from "../../src/store/rest/rest-store.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { makeTestFolder } from "./interop-folder.ts";
-import { isInstalled, newestMlflow } from "./mlflow-versions.ts";
+import { newestMlflow } from "./mlflow-versions.ts";
 import { serveMlflow } from "./served.ts";
+import { describeWith } from "./with-mlflow.ts";
 
-describe.skipIf(!isInstalled(newestMlflow))("the model registry of a tracking server", () => {
+describeWith(newestMlflow)("the model registry of a tracking server", () => {
   const served = serveMlflow();
 
   test("does, call by call, what that of a database does", async () => {

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, expect } from "vitest";
 import { plainAccess } from "../../src/entities/server-access.ts";
 import { openRestStore } from "../../src/store/rest/rest-store.ts";
 import { metricsOf, tagsOf, TrackRig } from "../e2e/rig.ts";
@@ -8,37 +8,38 @@ import { MlflowServer } from "./mlflow-server.ts";
 import { isInstalled, newestMlflow } from "./mlflow-versions.ts";
 import { findPostgres, PostgresServer } from "./postgres-server.ts";
 import { installServerExtras } from "./server-extras.ts";
+import { describeIf, isFull, onlyFull, testIf } from "../only-if.ts";
 
 const folder = makeFolder();
 const extras = isInstalled(newestMlflow) ? installServerExtras() : undefined;
 const programs = extras === undefined ? undefined : findPostgres(`${folder}/debian`);
 
-describe.skipIf(programs === undefined)(`a tracking server, MLflow ${newestMlflow.version} on PostgreSQL`, () => {
-  let server: MlflowServer;
-  let database: PostgresServer;
+describeIf(programs !== undefined, "PostgreSQL is not to be had here")(
+  `a tracking server, MLflow ${newestMlflow.version} on PostgreSQL`,
+  () => {
+    let server: MlflowServer;
+    let database: PostgresServer;
 
-  beforeAll(async () => {
-    if (programs === undefined) return undefined;
-    database = await PostgresServer.start(programs, folder);
-    server = await MlflowServer.start(newestMlflow, database.uri, folder, { env: { PYTHONPATH: extras ?? "" } });
-    return async () => {
-      await server[Symbol.asyncDispose]();
-      await database[Symbol.asyncDispose]();
-      removeFolder(folder);
+    beforeAll(async () => {
+      if (programs === undefined) return undefined;
+      database = await PostgresServer.start(programs, folder);
+      server = await MlflowServer.start(newestMlflow, database.uri, folder, { env: { PYTHONPATH: extras ?? "" } });
+      return async () => {
+        await server[Symbol.asyncDispose]();
+        await database[Symbol.asyncDispose]();
+        removeFolder(folder);
+      };
+    });
+
+    const open = (): Promise<StoreRig> => {
+      emptyDatabase(database);
+      const store = openRestStore(plainAccess(server.url));
+      return Promise.resolve({ store, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() });
     };
-  });
+    describeTrackingStore("REST store", open, { keepsNoNul: true });
 
-  const open = (): Promise<StoreRig> => {
-    emptyDatabase(database);
-    const store = openRestStore(plainAccess(server.url));
-    return Promise.resolve({ store, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() });
-  };
-  describeTrackingStore("REST store", open, { keepsNoNul: true });
-
-  // PostgreSQL has no NUL in its texts, and MLflow's server fails at one with a 500 of its own.
-  test.skipIf(!process.env["TRACK_TEST_FULL"])(
-    "what the server fails at for good is set aside, the rest is stored",
-    async () => {
+    // PostgreSQL has no NUL in its texts, and MLflow's server fails at one with a 500 of its own.
+    testIf(isFull, onlyFull)("what the server fails at for good is set aside, the rest is stored", async () => {
       emptyDatabase(database);
       await using rig = TrackRig.setup();
       const said = String.raw`{"tags":{"bad":"a\u0000b"}}\nloss=1\ntag.good=yes\n`;
@@ -51,9 +52,9 @@ describe.skipIf(programs === undefined)(`a tracking server, MLflow ${newestMlflo
       expect(metricsOf(run)).toEqual({ loss: 1 });
       expect(tagsOf(run)).toMatchObject({ good: "yes", "track.exit_code": "0" });
       expect(tagsOf(run)["bad"]).toBeUndefined();
-    },
-  );
-});
+    });
+  },
+);
 
 /** Below a running server, as for SQLite. */
 function emptyDatabase(database: PostgresServer): void {

@@ -4,13 +4,15 @@ import { metricsOf, paramsOf, tagsOf, TrackRig } from "../e2e/rig.ts";
 import { clientVersions, isInstalled, newestMlflow, tensorflowMlflow, venvProgram } from "./mlflow-versions.ts";
 import { mlflowEnvironment } from "./mlflow-agent.ts";
 import { type Family, kinOf, trackScript } from "./tracked-script.ts";
+import { describeIf, isFull, onlyFull, testIf } from "../only-if.ts";
+import { describeWith } from "./with-mlflow.ts";
 
-const isFull = process.env["TRACK_TEST_FULL"] !== undefined;
 const fitted = { C: "0.5", solver: "lbfgs" };
 const trained = { training_score: expect.any(Number), training_accuracy_score: expect.any(Number) };
 
 describe.each(clientVersions)("the run of a command that uses MLflow $version", (version) => {
-  describe.skipIf(!isInstalled(version))("with the hook", () => {
+  const testOfAll = testIf(isFull || version === newestMlflow, `MLflow ${version.version}: ${onlyFull}`);
+  describeWith(version)("with the hook", () => {
     const rig = shareRig();
 
     test("(a) start_run, then autolog and fit, then log_metric: one run", async () => {
@@ -79,24 +81,21 @@ describe.each(clientVersions)("the run of a command that uses MLflow $version", 
       ]);
     });
 
-    test.runIf(isFull || version === newestMlflow)(
-      "a run that the script opens itself takes each fit in it; sys.exit(0) inside is no failure",
-      async () => {
-        const family = await trackScript(rig(), { version, script: "keeper_first.py", options: ["-n", "named"] });
-        const { home, said, others } = family;
-        expect(family.finished.code).toBe(0);
-        expect(said).toMatchObject({ first: home.info.runId, after: null, entered_again: home.info.runId });
-        expect(home.info).toMatchObject({ status: "FINISHED", runName: "named" });
-        expect(tagsOf(home)).toMatchObject({ team: "vision", "mlflow.note.content": "why" });
-        expect(tagsOf(home)).not.toHaveProperty("mlflow.autologging");
-        expect(paramsOf(home)).toMatchObject(fitted);
-        expect(metricsOf(home)).toMatchObject({ "LogisticRegression_score-2_features-2": 1 });
-        expect(kinOf(family)).toEqual([[expect.any(String), home.info.runId, "FINISHED"]]);
-        expect(said["last"]).toBe(others[0]?.info.runId);
-      },
-    );
+    testOfAll("a run that the script opens itself takes each fit in it; sys.exit(0) inside is no failure", async () => {
+      const family = await trackScript(rig(), { version, script: "keeper_first.py", options: ["-n", "named"] });
+      const { home, said, others } = family;
+      expect(family.finished.code).toBe(0);
+      expect(said).toMatchObject({ first: home.info.runId, after: null, entered_again: home.info.runId });
+      expect(home.info).toMatchObject({ status: "FINISHED", runName: "named" });
+      expect(tagsOf(home)).toMatchObject({ team: "vision", "mlflow.note.content": "why" });
+      expect(tagsOf(home)).not.toHaveProperty("mlflow.autologging");
+      expect(paramsOf(home)).toMatchObject(fitted);
+      expect(metricsOf(home)).toMatchObject({ "LogisticRegression_score-2_features-2": 1 });
+      expect(kinOf(family)).toEqual([[expect.any(String), home.info.runId, "FINISHED"]]);
+      expect(said["last"]).toBe(others[0]?.info.runId);
+    });
 
-    test.runIf(isFull || version === newestMlflow)("fits that fail and fits that do not", async () => {
+    testOfAll("fits that fail and fits that do not", async () => {
       const family = await trackScript(rig(), { version, script: "keeper_fits.py" });
       const { home, said, others } = family;
       const id = home.info.runId;
@@ -128,17 +127,14 @@ describe.each(clientVersions)("the run of a command that uses MLflow $version", 
       ]);
     });
 
-    test.runIf(isFull || version === newestMlflow)(
-      "a failed fit that the script catches is no failure of the run",
-      async () => {
-        const family = await trackScript(rig(), { version, script: "keeper_fits.py", args: ["and no more"] });
-        expect(family.said["failed"]).toContain("inconsistent");
-        expect(paramsOf(family.home)).toMatchObject({ C: "7.0" });
-        expect(family.home.info.status).toBe("FINISHED");
-      },
-    );
+    testOfAll("a failed fit that the script catches is no failure of the run", async () => {
+      const family = await trackScript(rig(), { version, script: "keeper_fits.py", args: ["and no more"] });
+      expect(family.said["failed"]).toContain("inconsistent");
+      expect(paramsOf(family.home)).toMatchObject({ C: "7.0" });
+      expect(family.home.info.status).toBe("FINISHED");
+    });
 
-    test.runIf(isFull || version === newestMlflow)("worker processes of every kind", async () => {
+    testOfAll("worker processes of every kind", async () => {
       const family = await trackScript(rig(), { version, script: "keeper_workers.py" });
       const { home, said } = family;
       const id = home.info.runId;
@@ -158,14 +154,14 @@ describe.each(clientVersions)("the run of a command that uses MLflow $version", 
       expect(home.info.status).toBe("FINISHED");
     });
 
-    test.runIf(isFull || version === newestMlflow)("two ranks that start a run are in the same", async () => {
+    testOfAll("two ranks that start a run are in the same", async () => {
       const shell = 'RANK=0 WORLD_SIZE=2 "$0" "$@" & RANK=1 WORLD_SIZE=2 "$0" "$@"; wait $!';
       const family = await trackScript(rig(), { version, script: "keeper_workers.py", args: ["rank"], shell });
       expectOneRun(family, "started");
       expect(metricsOf(family.home)).toEqual({ rank_0: 1, rank_1: 1 });
     });
 
-    test.runIf(isFull || version === newestMlflow)("an experiment or a store of the script's own choice", async () => {
+    testOfAll("an experiment or a store of the script's own choice", async () => {
       const family = await trackScript(rig(), { version, script: "keeper_choices.py", args: [rig().root] });
       const { home, said, finished } = family;
       expect(finished.code).toBe(0);
@@ -176,7 +172,7 @@ describe.each(clientVersions)("the run of a command that uses MLflow $version", 
       expect(finished.stderr).toContain(`hint: leave out set_tracking_uri`);
     });
 
-    test.runIf(isFull || version === newestMlflow)("an experiment that is given by its id", async () => {
+    testOfAll("an experiment that is given by its id", async () => {
       const code =
         "import mlflow; made, other = (mlflow.create_experiment(name) for name in ('made', 'other'))\n" +
         "with mlflow.start_run(experiment_id=made) as run: print(run.info.run_id, run.info.experiment_id == made)";
@@ -190,11 +186,11 @@ describe.each(clientVersions)("the run of a command that uses MLflow $version", 
   });
 });
 
-describe.skipIf(!isInstalled(newestMlflow))("where the loopback endpoint cannot be reached", () => {
+describeWith(newestMlflow)("where the loopback endpoint cannot be reached", () => {
   const rig = shareRig();
   const request = { version: newestMlflow, script: "keeper_network.py" };
 
-  test.skipIf(spawnSync("unshare", ["-rn", "true"]).status !== 0)(
+  testIf(spawnSync("unshare", ["-rn", "true"]).status === 0, "no network namespace can be made here")(
     "the store itself is used, without its token",
     async () => {
       const family = await trackScript(rig(), { ...request, shell: 'exec unshare -rn -- "$0" "$@"' });
@@ -212,7 +208,7 @@ describe.skipIf(!isInstalled(newestMlflow))("where the loopback endpoint cannot 
   });
 });
 
-describe.runIf(isFull && isInstalled(tensorflowMlflow))("with TensorFlow's Keras", () => {
+describeIf(isFull && isInstalled(tensorflowMlflow), onlyFull)("with TensorFlow's Keras", () => {
   const rig = shareRig();
 
   test.each([
@@ -234,7 +230,7 @@ describe.runIf(isFull && isInstalled(tensorflowMlflow))("with TensorFlow's Keras
   });
 });
 
-describe.skipIf(!isInstalled(newestMlflow))("without the hook MLflow is plain", () => {
+describeWith(newestMlflow)("without the hook MLflow is plain", () => {
   const rig = shareRig();
   const options = ["--no-python-hook"];
 

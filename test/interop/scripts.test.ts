@@ -7,8 +7,9 @@ import { metricsOf, paramsOf, tagsOf, TrackRig } from "../e2e/rig.ts";
 import { clientVersions, isInstalled, newestMlflow, torchMlflow } from "./mlflow-versions.ts";
 import { installScriptExtras } from "./server-extras.ts";
 import { experimentOf, type Family, kinOf, trackScript } from "./tracked-script.ts";
+import { describeIf, isFull, onlyFull, testIf } from "../only-if.ts";
+import { describeWith } from "./with-mlflow.ts";
 
-const isFull = process.env["TRACK_TEST_FULL"] !== undefined;
 const extras = isInstalled(newestMlflow) ? installScriptExtras() : undefined;
 
 let rig: TrackRig;
@@ -20,7 +21,7 @@ beforeEach(() => {
 describe.each(isFull ? clientVersions : [newestMlflow])("a script with MLflow $version", (version) => {
   const knowsModels = !version.version.startsWith("2.");
 
-  describe.skipIf(!isInstalled(version))("inside track run", () => {
+  describeWith(version)("inside track run", () => {
     test("files, figures, tables, images, datasets and models, at once and in the background", async () => {
       const { finished, home, others, said } = await trackScript(rig, { version, script: "scripts_logging.py" });
       const { runId } = home.info;
@@ -160,7 +161,7 @@ describe.each(isFull ? clientVersions : [newestMlflow])("a script with MLflow $v
   });
 });
 
-describe.skipIf(extras === undefined)("other people's loggers", () => {
+describeIf(extras !== undefined, "what it needs beside MLflow could not be installed")("other people's loggers", () => {
   const env = { PYTHONPATH: extras ?? "" };
 
   test("an optuna study: each trial is a child, in threads and by its callback too", async () => {
@@ -183,7 +184,7 @@ describe.skipIf(extras === undefined)("other people's loggers", () => {
     expect(family.others.filter((run) => metricsOf(run)["seen"] !== undefined)).toHaveLength(2);
   });
 
-  test.runIf(isFull)("--autolog with LightGBM", async () => {
+  testIf(isFull, onlyFull)("--autolog with LightGBM", async () => {
     const request = { version: newestMlflow, script: "scripts_boosting.py", options: ["--autolog"], env };
     const family = await trackScript(rig, request);
     expect(family.finished.code, family.finished.stderr).toBe(0);
@@ -194,7 +195,7 @@ describe.skipIf(extras === undefined)("other people's loggers", () => {
   });
 });
 
-describe.runIf(isFull && isInstalled(torchMlflow))("with PyTorch", () => {
+describeIf(isFull && isInstalled(torchMlflow), onlyFull)("with PyTorch", () => {
   test.each([[[]], [["--no-python-hook"]]])("Lightning's MLFlowLogger logs to the run (%j)", async (options) => {
     const family = await trackScript(rig, { version: torchMlflow, script: "scripts_lightning.py", options });
     expectOnly(family);

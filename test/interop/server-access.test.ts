@@ -12,153 +12,160 @@ import { MlflowServer } from "./mlflow-server.ts";
 import { isInstalled, newestMlflow } from "./mlflow-versions.ts";
 import { installServerExtras } from "./server-extras.ts";
 import { type Certificates, makeCertificates, TlsProxy } from "./tls-proxy.ts";
+import { describeIf } from "../only-if.ts";
+import { describeWith } from "./with-mlflow.ts";
 
 const password = "a-long-Password-1";
 const extras = isInstalled(newestMlflow) ? installServerExtras() : undefined;
 
-describe.skipIf(extras === undefined)("a tracking server that asks who is there", () => {
-  let server: MlflowServer;
+describeIf(extras !== undefined, "what it needs beside MLflow could not be installed")(
+  "a tracking server that asks who is there",
+  () => {
+    let server: MlflowServer;
 
-  beforeAll(async () => {
-    const folder = makeFolder();
-    const config = join(folder, "auth.ini");
-    const users = `database_uri = sqlite:///${folder}/users.db\nadmin_username = admin\nadmin_password = ${password}\n`;
-    const authorization = "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n";
-    // Without its cache the server hashes the password anew for every request, for a tenth of a second and more.
-    const cache = "auth_cache_ttl_seconds = 600\n";
-    writeFileSync(config, `[mlflow]\ndefault_permission = READ\n${users}${authorization}${cache}`);
-    server = await MlflowServer.start(newestMlflow, `sqlite:///${folder}/mlflow.db`, folder, {
-      args: ["--app-name", "basic-auth"],
-      env: { PYTHONPATH: extras ?? "", MLFLOW_AUTH_CONFIG_PATH: config, MLFLOW_FLASK_SERVER_SECRET_KEY: "s" },
+    beforeAll(async () => {
+      const folder = makeFolder();
+      const config = join(folder, "auth.ini");
+      const users = `database_uri = sqlite:///${folder}/users.db\nadmin_username = admin\nadmin_password = ${password}\n`;
+      const authorization = "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n";
+      // Without its cache the server hashes the password anew for every request, for a tenth of a second and more.
+      const cache = "auth_cache_ttl_seconds = 600\n";
+      writeFileSync(config, `[mlflow]\ndefault_permission = READ\n${users}${authorization}${cache}`);
+      server = await MlflowServer.start(newestMlflow, `sqlite:///${folder}/mlflow.db`, folder, {
+        args: ["--app-name", "basic-auth"],
+        env: { PYTHONPATH: extras ?? "", MLFLOW_AUTH_CONFIG_PATH: config, MLFLOW_FLASK_SERVER_SECRET_KEY: "s" },
+      });
+      return async () => {
+        await server[Symbol.asyncDispose]();
+        removeFolder(folder);
+      };
     });
-    return async () => {
-      await server[Symbol.asyncDispose]();
-      removeFolder(folder);
+
+    const rigFor = () => {
+      const rig = TrackRig.setup();
+      onTestFinished(() => rig[Symbol.asyncDispose]());
+      return rig;
     };
-  });
+    const admin = { MLFLOW_TRACKING_USERNAME: "admin", MLFLOW_TRACKING_PASSWORD: password };
 
-  const rigFor = () => {
-    const rig = TrackRig.setup();
-    onTestFinished(() => rig[Symbol.asyncDispose]());
-    return rig;
-  };
-  const admin = { MLFLOW_TRACKING_USERNAME: "admin", MLFLOW_TRACKING_PASSWORD: password };
-
-  test("refused credentials are a mistake: 125, and the command is not started", async () => {
-    const rig = rigFor();
-    for (const env of [{}, { ...admin, MLFLOW_TRACKING_PASSWORD: "wrong-Secret-7" }]) {
-      const all = { ...env, MLFLOW_TRACKING_URI: server.url };
-      const { code, stdout, stderr } = await rig.track(["run", "--", "echo", "no"], { env: all });
-      expect({ code, stdout }).toEqual({ code: 125, stdout: "" });
-      expect(stderr).toMatch(/refuses the credentials: 401[^\n]*\nhint: set MLFLOW_TRACKING_USERNAME/u);
-      expect(stderr).not.toContain("wrong-Secret-7");
-      expect((await rig.track(["ls"], { env: all })).code).toBe(1);
-    }
-    expect(rig.journalNames()).toEqual([]);
-  });
-
-  test("a run is recorded with user and password, which are nowhere on the disk", async () => {
-    const rig = rigFor();
-    const env = { ...admin, MLFLOW_TRACKING_URI: server.url };
-    const script =
-      'echo "loss=1" >> "$TRACK_LOG"; cat "$(dirname "$TRACK_LOG")"/header.json "$(dirname "$TRACK_LOG")"/*.ndjson';
-    const { code, stdout, stderr } = await rig.track(["run", "--", "sh", "-c", script], { env });
-    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining("FINISHED") });
-    expect(stderr).not.toContain("not all is stored");
-    expect(stdout).toContain("create-run");
-    expect(stdout + stderr).not.toContain(password);
-    const listed = await rig.track(["ls", "--json"], { env });
-    const [run] = (JSON.parse(listed.stdout) as { runs: { data: { metrics: unknown[] }; info: { user_id: string } }[] })
-      .runs;
-    expect(run?.info.user_id).toBe("admin");
-  });
-
-  test("~/.mlflow/credentials, and a user in the URI itself", async () => {
-    const rig = rigFor();
-    const withUser = server.url.replace("//", `//admin:${password}@`);
-    const typed = await rig.track(["run", "--tracking-uri", withUser, "--", "printenv", "TRACK_TRACKING_URI"]);
-    expect(typed).toMatchObject({ code: 0, stdout: `${server.url}\n` });
-    expect(typed.stderr).toContain("FINISHED");
-    expect(typed.stderr).not.toContain("not all is stored");
-    expect(typed.stderr).not.toContain(password);
-    mkdirSync(join(rig.env["HOME"] ?? "", ".mlflow"));
-    const ini = `[mlflow]\nmlflow_tracking_username = admin\nmlflow_tracking_password = ${password}\n`;
-    writeFileSync(join(rig.env["HOME"] ?? "", ".mlflow/credentials"), ini);
-    const { code, stdout } = await rig.track(["ls", "--tracking-uri", server.url]);
-    expect(code).toBe(0);
-    expect(stdout).toContain("FINISHED");
-  });
-
-  describe("that only a folder's track.toml names", () => {
-    const ini = `[mlflow]\nmlflow_tracking_username = admin\nmlflow_tracking_password = ${password}\n`;
-    const withheld = /your credentials are not sent to [^\n]*, which only [^\n]*track\.toml:1 names: trusted-servers/u;
-
-    const cloned = (url = server.url) => {
+    test("refused credentials are a mistake: 125, and the command is not started", async () => {
       const rig = rigFor();
-      const home = rig.env["HOME"] ?? "";
-      mkdirSync(join(home, ".mlflow"));
-      mkdirSync(join(home, ".config/track"), { recursive: true });
-      writeFileSync(join(home, ".mlflow/credentials"), ini);
-      writeFileSync(join(rig.cwd, "track.toml"), `tracking-uri = "${url}"\n`);
-      const sayOfUser = (text: string) => writeFileSync(join(home, ".config/track/config.toml"), text);
-      return { rig, sayOfUser };
-    };
-
-    test("gets no credentials, neither the file's nor the environment's, until the user names it", async () => {
-      const { rig, sayOfUser } = cloned();
-      for (const env of [{}, admin]) {
-        const looked = await rig.track(["ls"], { env });
-        expect(looked).toMatchObject({ code: 1, stderr: expect.stringMatching(withheld) });
-        expect(looked.stderr).toContain("401");
-        expect(looked.stderr.match(/not sent/gu)).toHaveLength(1);
-        expect((await rig.track(["doctor"], { env })).stdout).toMatch(/no\tstore\t.*401/u);
-        const run = await rig.track(["run", "--", "echo", "no"], { env });
-        expect(run).toMatchObject({ code: 125, stdout: "", stderr: expect.stringMatching(withheld) });
+      for (const env of [{}, { ...admin, MLFLOW_TRACKING_PASSWORD: "wrong-Secret-7" }]) {
+        const all = { ...env, MLFLOW_TRACKING_URI: server.url };
+        const { code, stdout, stderr } = await rig.track(["run", "--", "echo", "no"], { env: all });
+        expect({ code, stdout }).toEqual({ code: 125, stdout: "" });
+        expect(stderr).toMatch(/refuses the credentials: 401[^\n]*\nhint: set MLFLOW_TRACKING_USERNAME/u);
+        expect(stderr).not.toContain("wrong-Secret-7");
+        expect((await rig.track(["ls"], { env: all })).code).toBe(1);
       }
-      for (const [text, env] of [
-        [`trusted-servers = ["${server.url}/"]\n`, {}],
-        [`tracking-uri = "${server.url}"\n`, {}],
-        ["", { MLFLOW_TRACKING_URI: server.url }],
-      ] as const) {
-        sayOfUser(text);
-        const { code, stderr } = await rig.track(["ls"], { env });
-        expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-      }
-      expect(await rig.track(["ls", "--tracking-uri", server.url])).toMatchObject({ code: 0, stderr: "" });
-      sayOfUser(`tracking-uri = "${server.url}"\n`);
-      const named = await rig.track(["run", "--", "true"], { env: { ...admin, HOME: join(rig.root, "home") } });
-      expect(named).toMatchObject({ code: 0, stderr: expect.stringContaining("FINISHED") });
-    });
-
-    test("a folder cannot trust for the user, and --direct would give what track withholds", async () => {
-      const { rig } = cloned();
-      const direct = await rig.track(["run", "--direct", "--", "echo", "no"]);
-      expect(direct).toMatchObject({ code: 125, stdout: "", stderr: expect.stringMatching(withheld) });
-      expect(direct.stderr).toContain("hint: name the server yourself");
-      writeFileSync(join(rig.cwd, "track.toml"), `trusted-servers = ["${server.url}"]\n`);
-      const cheeky = await rig.track(["ls"]);
-      expect(cheeky).toMatchObject({ code: 2, stderr: expect.stringContaining("only your own config file") });
-    });
-
-    test("gets none by a later command either", async () => {
-      await using proxy = await FaultProxy.start(server.url);
-      const { rig } = cloned(proxy.url);
-      await proxy.always({ kind: "refuse" });
-      const run = await rig.track(["run", "--sync-timeout", "100ms", "--", "echo", "hi"]);
-      expect(run).toMatchObject({ code: 0, stdout: "hi\n" });
-      await waitFor(() => processesIn(rig.root).length === 0, { timeoutMs: 20_000 });
-      await proxy.always();
-      const elsewhere = { cwd: rig.root };
-      const refused = await rig.track(["sync"], elsewhere);
-      expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("401") });
-      const sent = await rig.track(["sync"], { ...elsewhere, env: { MLFLOW_TRACKING_URI: proxy.url } });
-      expect(sent).toMatchObject({ code: 0, stderr: "" });
       expect(rig.journalNames()).toEqual([]);
     });
-  });
-});
 
-describe.skipIf(!isInstalled(newestMlflow))("a tracking server behind TLS and proxies", () => {
+    test("a run is recorded with user and password, which are nowhere on the disk", async () => {
+      const rig = rigFor();
+      const env = { ...admin, MLFLOW_TRACKING_URI: server.url };
+      const script =
+        'echo "loss=1" >> "$TRACK_LOG"; cat "$(dirname "$TRACK_LOG")"/header.json "$(dirname "$TRACK_LOG")"/*.ndjson';
+      const { code, stdout, stderr } = await rig.track(["run", "--", "sh", "-c", script], { env });
+      expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining("FINISHED") });
+      expect(stderr).not.toContain("not all is stored");
+      expect(stdout).toContain("create-run");
+      expect(stdout + stderr).not.toContain(password);
+      const listed = await rig.track(["ls", "--json"], { env });
+      const [run] = (
+        JSON.parse(listed.stdout) as { runs: { data: { metrics: unknown[] }; info: { user_id: string } }[] }
+      ).runs;
+      expect(run?.info.user_id).toBe("admin");
+    });
+
+    test("~/.mlflow/credentials, and a user in the URI itself", async () => {
+      const rig = rigFor();
+      const withUser = server.url.replace("//", `//admin:${password}@`);
+      const typed = await rig.track(["run", "--tracking-uri", withUser, "--", "printenv", "TRACK_TRACKING_URI"]);
+      expect(typed).toMatchObject({ code: 0, stdout: `${server.url}\n` });
+      expect(typed.stderr).toContain("FINISHED");
+      expect(typed.stderr).not.toContain("not all is stored");
+      expect(typed.stderr).not.toContain(password);
+      mkdirSync(join(rig.env["HOME"] ?? "", ".mlflow"));
+      const ini = `[mlflow]\nmlflow_tracking_username = admin\nmlflow_tracking_password = ${password}\n`;
+      writeFileSync(join(rig.env["HOME"] ?? "", ".mlflow/credentials"), ini);
+      const { code, stdout } = await rig.track(["ls", "--tracking-uri", server.url]);
+      expect(code).toBe(0);
+      expect(stdout).toContain("FINISHED");
+    });
+
+    describe("that only a folder's track.toml names", () => {
+      const ini = `[mlflow]\nmlflow_tracking_username = admin\nmlflow_tracking_password = ${password}\n`;
+      const withheld =
+        /your credentials are not sent to [^\n]*, which only [^\n]*track\.toml:1 names: trusted-servers/u;
+
+      const cloned = (url = server.url) => {
+        const rig = rigFor();
+        const home = rig.env["HOME"] ?? "";
+        mkdirSync(join(home, ".mlflow"));
+        mkdirSync(join(home, ".config/track"), { recursive: true });
+        writeFileSync(join(home, ".mlflow/credentials"), ini);
+        writeFileSync(join(rig.cwd, "track.toml"), `tracking-uri = "${url}"\n`);
+        const sayOfUser = (text: string) => writeFileSync(join(home, ".config/track/config.toml"), text);
+        return { rig, sayOfUser };
+      };
+
+      test("gets no credentials, neither the file's nor the environment's, until the user names it", async () => {
+        const { rig, sayOfUser } = cloned();
+        for (const env of [{}, admin]) {
+          const looked = await rig.track(["ls"], { env });
+          expect(looked).toMatchObject({ code: 1, stderr: expect.stringMatching(withheld) });
+          expect(looked.stderr).toContain("401");
+          expect(looked.stderr.match(/not sent/gu)).toHaveLength(1);
+          expect((await rig.track(["doctor"], { env })).stdout).toMatch(/no\tstore\t.*401/u);
+          const run = await rig.track(["run", "--", "echo", "no"], { env });
+          expect(run).toMatchObject({ code: 125, stdout: "", stderr: expect.stringMatching(withheld) });
+        }
+        for (const [text, env] of [
+          [`trusted-servers = ["${server.url}/"]\n`, {}],
+          [`tracking-uri = "${server.url}"\n`, {}],
+          ["", { MLFLOW_TRACKING_URI: server.url }],
+        ] as const) {
+          sayOfUser(text);
+          const { code, stderr } = await rig.track(["ls"], { env });
+          expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+        }
+        expect(await rig.track(["ls", "--tracking-uri", server.url])).toMatchObject({ code: 0, stderr: "" });
+        sayOfUser(`tracking-uri = "${server.url}"\n`);
+        const named = await rig.track(["run", "--", "true"], { env: { ...admin, HOME: join(rig.root, "home") } });
+        expect(named).toMatchObject({ code: 0, stderr: expect.stringContaining("FINISHED") });
+      });
+
+      test("a folder cannot trust for the user, and --direct would give what track withholds", async () => {
+        const { rig } = cloned();
+        const direct = await rig.track(["run", "--direct", "--", "echo", "no"]);
+        expect(direct).toMatchObject({ code: 125, stdout: "", stderr: expect.stringMatching(withheld) });
+        expect(direct.stderr).toContain("hint: name the server yourself");
+        writeFileSync(join(rig.cwd, "track.toml"), `trusted-servers = ["${server.url}"]\n`);
+        const cheeky = await rig.track(["ls"]);
+        expect(cheeky).toMatchObject({ code: 2, stderr: expect.stringContaining("only your own config file") });
+      });
+
+      test("gets none by a later command either", async () => {
+        await using proxy = await FaultProxy.start(server.url);
+        const { rig } = cloned(proxy.url);
+        await proxy.always({ kind: "refuse" });
+        const run = await rig.track(["run", "--sync-timeout", "100ms", "--", "echo", "hi"]);
+        expect(run).toMatchObject({ code: 0, stdout: "hi\n" });
+        await waitFor(() => processesIn(rig.root).length === 0, { timeoutMs: 20_000 });
+        await proxy.always();
+        const elsewhere = { cwd: rig.root };
+        const refused = await rig.track(["sync"], elsewhere);
+        expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("401") });
+        const sent = await rig.track(["sync"], { ...elsewhere, env: { MLFLOW_TRACKING_URI: proxy.url } });
+        expect(sent).toMatchObject({ code: 0, stderr: "" });
+        expect(rig.journalNames()).toEqual([]);
+      });
+    });
+  },
+);
+
+describeWith(newestMlflow)("a tracking server behind TLS and proxies", () => {
   let server: MlflowServer;
   let certificates: Certificates;
   let tls: TlsProxy;

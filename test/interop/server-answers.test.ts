@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import type { ArtifactFile } from "../../src/artifacts/artifact-repository.ts";
 import { openArtifactRepository } from "../../src/artifacts/open-artifact-repository.ts";
 import type { Run } from "../../src/entities/run.ts";
@@ -7,7 +7,8 @@ import { experimentToJson, type JsonObject, metricToJson, runToJson } from "../.
 import { TrackRig } from "../e2e/rig.ts";
 import { type FilledStore, fillStore } from "./fill-store.ts";
 import { MlflowServer } from "./mlflow-server.ts";
-import { isInstalled, newestMlflow } from "./mlflow-versions.ts";
+import { newestMlflow } from "./mlflow-versions.ts";
+import { describeWith } from "./with-mlflow.ts";
 
 interface Scene extends FilledStore {
   readonly rig: TrackRig;
@@ -15,7 +16,7 @@ interface Scene extends FilledStore {
   readonly runs: readonly Run[];
 }
 
-describe.skipIf(!isInstalled(newestMlflow))(`answers of MLflow's server ${newestMlflow.version} for our runs`, () => {
+describeWith(newestMlflow)(`answers of MLflow's server ${newestMlflow.version} for our runs`, () => {
   let scene: Scene;
 
   beforeAll(async () => {

@@ -1,13 +1,14 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { openArtifactRepository } from "../../src/artifacts/open-artifact-repository.ts";
 import { plainAccess } from "../../src/entities/server-access.ts";
 import { metricsOf, type StartOptions, tagsOf, waitFor } from "../e2e/rig.ts";
-import { isInstalled, newestMlflow } from "./mlflow-versions.ts";
+import { newestMlflow } from "./mlflow-versions.ts";
 import { serveRigs } from "./served.ts";
+import { describeWith } from "./with-mlflow.ts";
 
-describe.skipIf(!isInstalled(newestMlflow))("ranks and attempts with a tracking server", () => {
+describeWith(newestMlflow)("ranks and attempts with a tracking server", () => {
   const on = serveRigs("ranks");
 
   /** Another node: no home and no journals in common. */

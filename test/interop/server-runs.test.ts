@@ -1,14 +1,15 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { openArtifactRepository } from "../../src/artifacts/open-artifact-repository.ts";
 import { plainAccess } from "../../src/entities/server-access.ts";
 import type { Run } from "../../src/entities/run.ts";
 import { type Finished, metricsOf, paramsOf, processesIn, tagsOf, waitFor } from "../e2e/rig.ts";
-import { isInstalled, newestMlflow } from "./mlflow-versions.ts";
+import { newestMlflow } from "./mlflow-versions.ts";
 import { serveRigs } from "./served.ts";
+import { describeWith } from "./with-mlflow.ts";
 
-describe.skipIf(!isInstalled(newestMlflow))("track run with a tracking server", () => {
+describeWith(newestMlflow)("track run with a tracking server", () => {
   const on = serveRigs("e");
 
   const env = () => ({ MLFLOW_TRACKING_URI: on.proxy.url, MLFLOW_EXPERIMENT_NAME: on.experiment });

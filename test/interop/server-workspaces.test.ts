@@ -1,16 +1,17 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { installed, TrackRig, waitFor } from "../e2e/rig.ts";
 import { FaultProxy } from "./fault-proxy.ts";
 import { makeFolder, removeFolder } from "./interop-folder.ts";
 import { mlflowEnvironment } from "./mlflow-agent.ts";
 import { MlflowServer } from "./mlflow-server.ts";
-import { isInstalled, newestMlflow, venvProgram } from "./mlflow-versions.ts";
+import { newestMlflow, venvProgram } from "./mlflow-versions.ts";
+import { describeWith } from "./with-mlflow.ts";
 
 const script = join(import.meta.dirname, "python/workspace_script.py");
 
-describe.skipIf(!isInstalled(newestMlflow))("a tracking server with workspaces", () => {
+describeWith(newestMlflow)("a tracking server with workspaces", () => {
   test("a run, what its clients ask the server for, and a late sync are in the workspace that was chosen", async () => {
     const folder = makeFolder();
     await using rig = TrackRig.setup();

@@ -1,8 +1,9 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { type Finished, metricsOf, paramsOf, tagsOf, TrackRig } from "../e2e/rig.ts";
 import { mlflowEnvironment } from "./mlflow-agent.ts";
 import { MlflowServer } from "./mlflow-server.ts";
-import { isInstalled, newestMlflow, venvProgram } from "./mlflow-versions.ts";
+import { newestMlflow, venvProgram } from "./mlflow-versions.ts";
+import { describeWith } from "./with-mlflow.ts";
 
 let rig: TrackRig;
 beforeEach(() => {
@@ -17,7 +18,7 @@ with mlflow.start_run(nested=True, run_name="trial"):
     mlflow.log_metric("loss", 0.7)
 `;
 
-describe.skipIf(!isInstalled(newestMlflow))("MLflow in a shell's run", () => {
+describeWith(newestMlflow)("MLflow in a shell's run", () => {
   test("logs to that run, through its endpoint", async () => {
     const finished = await inShell(`sqlite:///${rig.cwd}/mlflow.db`);
     expect(finished.code, finished.stderr).toBe(0);

@@ -1,19 +1,20 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { openArtifactRepository } from "../../src/artifacts/open-artifact-repository.ts";
 import { plainAccess } from "../../src/entities/server-access.ts";
 import type { Run } from "../../src/entities/run.ts";
 import { type Finished, installed, metricsOf, paramsOf, type Started, tagsOf, waitFor } from "../e2e/rig.ts";
 import { mlflowEnvironment } from "./mlflow-agent.ts";
-import { isInstalled, newestMlflow, venvProgram } from "./mlflow-versions.ts";
+import { newestMlflow, venvProgram } from "./mlflow-versions.ts";
 import { serveRigs } from "./served.ts";
+import { describeWith } from "./with-mlflow.ts";
 
 type Said = Readonly<Record<string, unknown>>;
 
 const script = join(import.meta.dirname, "python/shield_script.py");
 
-describe.skipIf(!isInstalled(newestMlflow))("MLflow inside track run before a tracking server", () => {
+describeWith(newestMlflow)("MLflow inside track run before a tracking server", () => {
   const on = serveRigs("shield");
 
   const env = (more: Readonly<Record<string, string>> = {}) => ({

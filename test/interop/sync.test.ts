@@ -9,14 +9,15 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Run } from "../../src/entities/run.ts";
 import { type Finished, metricsOf, processesIn, tagsOf, waitFor } from "../e2e/rig.ts";
 import { holdDatabase } from "../store/sqlite-rig.ts";
-import { isInstalled, newestMlflow } from "./mlflow-versions.ts";
+import { newestMlflow } from "./mlflow-versions.ts";
 import { serveRigs } from "./served.ts";
+import { describeWith } from "./with-mlflow.ts";
 
-describe.skipIf(!isInstalled(newestMlflow))("track sync", () => {
+describeWith(newestMlflow)("track sync", () => {
   const on = serveRigs("sync");
 
   const env = () => ({ MLFLOW_TRACKING_URI: on.proxy.url, MLFLOW_EXPERIMENT_NAME: on.experiment });

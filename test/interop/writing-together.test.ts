@@ -8,13 +8,14 @@ import { openTrackingStore } from "../../src/store/open-store.ts";
 import type { TrackingStore } from "../../src/store/tracking-store.ts";
 import { waitFor } from "../e2e/rig.ts";
 import { makeTestFolder, shareAgent, sqliteUri } from "./interop-folder.ts";
-import { isInstalled, mlflowVersions } from "./mlflow-versions.ts";
+import { mlflowVersions } from "./mlflow-versions.ts";
+import { describeWith } from "./with-mlflow.ts";
 
 const writers = 8;
 const pointsEach = 40;
 
 describe.each(mlflowVersions)("beside MLflow $version", (version) => {
-  describe.skipIf(!isInstalled(version))("in one database file", () => {
+  describeWith(version)("in one database file", () => {
     const mlflow = shareAgent(version);
 
     test("eight writers of ours and a Python loop lose nothing of each other", async () => {

@@ -1,15 +1,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { expect, test } from "vitest";
+import { expect } from "vitest";
 import { CpuSource } from "../../src/system-metrics/cpu-source.ts";
 import { DiskSource } from "../../src/system-metrics/disk-source.ts";
 import { MemorySource } from "../../src/system-metrics/memory-source.ts";
 import { NetworkSource } from "../../src/system-metrics/network-source.ts";
 import { findPsutil, makeFolder, writeTree } from "./helpers.ts";
+import { testIf } from "../only-if.ts";
 
 const python = findPsutil();
-if (python === undefined) console.log("psutil parity not tested: no python3 with psutil");
 
 /** MLflow's formulas (mlflow/system_metrics/metrics), on a /proc that both read; a line on stdin asks for one sample. */
 const program = `
@@ -39,27 +39,30 @@ const writeProc = (root: string, round: number): void =>
     "net/dev": `Inter-| Receive | Transmit\n face |bytes\n    lo: ${1234 + 777 * round} 1 0 0 0 0 0 0 ${1234 + 777 * round} 1 0 0 0 0 0 0\n  eth0: ${987_654 + 1_234_567 * round} 1 0 0 0 0 0 0 ${55_555 + 4321 * round} 1 0 0 0 0 0 0\n`,
   });
 
-test.skipIf(python === undefined)("cpu, memory, network and disk are what psutil says", async () => {
-  using folder = makeFolder();
-  writeProc(folder.path, 0);
-  const child = spawn(python ?? "", ["-c", program, folder.path], { stdio: ["pipe", "pipe", "inherit"] });
-  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-  await lines.next();
-  const options = { procRoot: folder.path, hasProc: true };
-  const sources = [new CpuSource(options), new MemorySource(options), new NetworkSource(options), new DiskSource()];
-  for (let round = 1; round <= 3; round += 1) {
-    writeProc(folder.path, round);
-    child.stdin.write("\n");
-    const theirs = JSON.parse(String((await lines.next()).value)) as Record<string, number>;
-    const ours = Object.fromEntries(sources.flatMap((source) => source.sample()));
-    expect(Object.keys(ours).sort()).toEqual(Object.keys(theirs).sort());
-    for (const [key, value] of Object.entries(theirs)) {
-      // The disk is the real one, on which others write.
-      if (key.startsWith("disk_"))
-        expect(Math.abs((ours[key] ?? 0) - value), key).toBeLessThan(Math.max(0.2, value / 100));
-      else expect(ours[key], key).toBeCloseTo(value, 9);
+testIf(python !== undefined, "no python3 with psutil is here")(
+  "cpu, memory, network and disk are what psutil says",
+  async () => {
+    using folder = makeFolder();
+    writeProc(folder.path, 0);
+    const child = spawn(python ?? "", ["-c", program, folder.path], { stdio: ["pipe", "pipe", "inherit"] });
+    const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+    await lines.next();
+    const options = { procRoot: folder.path, hasProc: true };
+    const sources = [new CpuSource(options), new MemorySource(options), new NetworkSource(options), new DiskSource()];
+    for (let round = 1; round <= 3; round += 1) {
+      writeProc(folder.path, round);
+      child.stdin.write("\n");
+      const theirs = JSON.parse(String((await lines.next()).value)) as Record<string, number>;
+      const ours = Object.fromEntries(sources.flatMap((source) => source.sample()));
+      expect(Object.keys(ours).sort()).toEqual(Object.keys(theirs).sort());
+      for (const [key, value] of Object.entries(theirs)) {
+        // The disk is the real one, on which others write.
+        if (key.startsWith("disk_"))
+          expect(Math.abs((ours[key] ?? 0) - value), key).toBeLessThan(Math.max(0.2, value / 100));
+        else expect(ours[key], key).toBeCloseTo(value, 9);
+      }
     }
-  }
-  child.stdin.end();
-  await once(child, "close");
-});
+    child.stdin.end();
+    await once(child, "close");
+  },
+);

@@ -3,14 +3,13 @@ import { chmodSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from "nod
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { waitFor } from "../rig.ts";
 import { MatrixBench } from "./matrix-bench.ts";
+import { isFull, testIf } from "../../only-if.ts";
 
 const bench = new MatrixBench();
 afterAll(() => bench[Symbol.asyncDispose]());
 
 /** A fresh cgroup in which 400 MB of memory may be used; `undefined` where none can be made. */
 const memoryGroup = makeMemoryGroup();
-if (memoryGroup === undefined)
-  process.stderr.write("skipped, since no memory cgroup can be made here: E4, out of memory\n");
 
 function makeMemoryGroup(): string | undefined {
   const script = `g=/sys/fs/cgroup/track-test-$$; [ -d /sys/fs/cgroup/memory ] && g=/sys/fs/cgroup/memory/track-test-$$
@@ -19,7 +18,6 @@ mkdir $g && (echo 400000000 >$g/memory.max || echo 400000000 >$g/memory.limit_in
   return made.status === 0 ? made.stdout.trim() : undefined;
 }
 
-const isFull = process.env["TRACK_TEST_FULL"] === "1";
 beforeEach(() => bench.remove("mlflow.db", "mlruns", "pid"));
 
 describe("exit status", () => {
@@ -54,17 +52,20 @@ print(os.listdir("."))
     });
   });
 
-  test.skipIf(memoryGroup === undefined)("E4 a command that the kernel kills for lack of memory", async () => {
-    const folder = memoryGroup ?? "";
-    try {
-      const hog = "x = []\nwhile True: x.append(bytearray(b'x' * 1000000))";
-      const script = `echo 0 >${folder}/cgroup.procs && exec "$track" python3 -S -c "${hog}"`;
-      expect(await bench.bash(script)).toMatchObject({ signal: "SIGKILL" });
-      expect(await bench.lastRun()).toMatchObject({ status: "KILLED", tags: { "track.end_reason": "oom" } });
-    } finally {
-      await waitFor(() => rmdirSync(folder) === undefined, { what: "the cgroup is empty" });
-    }
-  });
+  testIf(memoryGroup !== undefined, "no memory cgroup can be made here")(
+    "E4 a command that the kernel kills for lack of memory",
+    async () => {
+      const folder = memoryGroup ?? "";
+      try {
+        const hog = "x = []\nwhile True: x.append(bytearray(b'x' * 1000000))";
+        const script = `echo 0 >${folder}/cgroup.procs && exec "$track" python3 -S -c "${hog}"`;
+        expect(await bench.bash(script)).toMatchObject({ signal: "SIGKILL" });
+        expect(await bench.lastRun()).toMatchObject({ status: "KILLED", tags: { "track.end_reason": "oom" } });
+      } finally {
+        await waitFor(() => rmdirSync(folder) === undefined, { what: "the cgroup is empty" });
+      }
+    },
+  );
 
   test("E5 a reader that goes away ends the command by SIGPIPE", async () => {
     const { stdout } = await bench.bash('"$track" yes | head -1; echo "${PIPESTATUS[@]}"');

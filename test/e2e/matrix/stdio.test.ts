@@ -2,9 +2,9 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { MatrixBench } from "./matrix-bench.ts";
+import { testIf } from "../../only-if.ts";
 
 const canMount = spawnSync("unshare", ["-m", "mount", "-t", "tmpfs", "none", "/mnt"]).status === 0;
-if (!canMount) process.stderr.write("skipped, since no file system can be mounted here: I16, a full disk\n");
 
 const bench = new MatrixBench();
 afterAll(() => bench[Symbol.asyncDispose]());
@@ -153,13 +153,18 @@ print(hash.hexdigest(), size, os.waitpid(pid, 0)[1])`;
     expect(bench.read("late")).toMatch(/^track: console output is no longer captured: EFBIG[^\n]*\n/mu);
   });
 
-  test.skipIf(!canMount)("I16 a full disk ends the capture and nothing else", async () => {
-    const script = `mkdir -p $D/small && mount -t tmpfs -o size=1m none $D/small && export XDG_STATE_HOME=$D/small
+  testIf(canMount, "no file system can be mounted here")(
+    "I16 a full disk ends the capture and nothing else",
+    async () => {
+      const script = `mkdir -p $D/small && mount -t tmpfs -o size=1m none $D/small && export XDG_STATE_HOME=$D/small
 "$launcher" run -- sh -c 'head -c 5000000 /dev/zero; exit 3' 2>$D/late | wc -c; echo \${PIPESTATUS[0]}`;
-    const { stdout } = await bench.run(["unshare", "-m", "bash", "-c", script], { env: { launcher: bench.launcher } });
-    expect(stdout.toString()).toBe("5000000\n3\n");
-    expect(bench.read("late")).toMatch(/ENOSPC/u);
-  });
+      const { stdout } = await bench.run(["unshare", "-m", "bash", "-c", script], {
+        env: { launcher: bench.launcher },
+      });
+      expect(stdout.toString()).toBe("5000000\n3\n");
+      expect(bench.read("late")).toMatch(/ENOSPC/u);
+    },
+  );
 
   test("I20 a socket for output", async () => {
     const { stdout, exitCode } = await bench.run([bench.track, "sh", "-c", "seq 100000; exit 4"]);
