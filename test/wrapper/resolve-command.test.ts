@@ -55,6 +55,18 @@ test.for([
   [["python3", "-c", "1"], false],
   [["python3", "-m", "x"], false],
   [["node", "x.js"], false],
+  [["env", "A=1", "-u", "B", "bash"], false],
+  [["env", "A=1", "bash", "--norc", "-i"], true],
+  [["nice", "-n", "10", "/usr/bin/vim", "x"], true],
+  [["env", "A=1", "python3", "train.py"], false],
+  [["env", "SHELL=/bin/bash"], false],
+  [["nice", "-n", "10"], false],
+  [["sh", "-c", "less text.txt"], true],
+  [["sh", "-c", "exec env A=1 bash -i"], true],
+  [["sh", "-c", "less text.txt; echo done"], false],
+  [["sh", "-c", "python3 train.py"], false],
+  [["sh", "-c", ""], false],
+  [["sh", "-c"], false],
 ] as const)("%j is interactive: %s", ([argv, expected]) => {
   expect(isInteractiveProgram(argv[0], argv.slice(1))).toBe(expected);
 });

@@ -1,3 +1,5 @@
+import { basename } from "node:path";
+
 /** Programs that use descriptors 1 and 2 as *the* terminal: behind a pseudo terminal they lose job control or their keyboard. */
 const fullScreen = new Set(
   (
@@ -15,11 +17,32 @@ const prompts =
 /** Shell options whose next word is their value and no script. */
 const optionsWithValue = new Set(["--rcfile", "--init-file", "-o", "+o", "-O", "+O"]);
 
+/** Programs that become another one, which stands behind their options, assignments and numbers. */
+const precursors = new Set("env nice ionice nohup time stdbuf setsid chrt taskset exec command".split(" "));
+const noProgram = /^(?:[-+].*|[A-Za-z_]\w*=.*|\d+)$/su;
+
 /** Whether a command is a bare shell, an editor, a pager or the like, judged by its name and arguments. */
 export function isInteractiveProgram(name: string, args: readonly string[]): boolean {
   if (fullScreen.has(name)) return true;
   if (prompts.test(name)) return args.every((arg) => arg === "-i" || arg === "-q");
-  return shells.has(name) && isBareShell(args);
+  if (precursors.has(name)) return isInteractiveCommand(behindOptions(args));
+  return shells.has(name) && (isBareShell(args) || isInteractiveCommand(onlyCommandOf(args)));
+}
+
+function isInteractiveCommand([program, ...args]: readonly string[]): boolean {
+  return program !== undefined && isInteractiveProgram(basename(program), args);
+}
+
+function behindOptions(args: readonly string[]): readonly string[] {
+  const start = args.findIndex((arg) => !noProgram.test(arg));
+  return start === -1 ? [] : args.slice(start);
+}
+
+/** The words of a shell's `-c`, where they are one plain command. */
+function onlyCommandOf(args: readonly string[]): readonly string[] {
+  const [option = "", text = ""] = args;
+  const isPlain = /^-[a-z]*c$/u.test(option) && !/[;|&<>()$`\\"'\n*?[\]{}#]/u.test(text);
+  return isPlain ? text.trim().split(/\s+/u) : [];
 }
 
 function isBareShell(args: readonly string[]): boolean {

@@ -239,10 +239,13 @@ print("got", name, word, sure)`;
   test("I22 an inner shell has job control; what reads single keys gets them", async () => {
     const bash = ["bash", "--norc", "--noprofile", "-i"];
     const steps = [{ expect: "bash-" }, { send: "echo flags:$-\n" }, { expect: "flags:" }, { send: "exit\n" }];
-    // Known by its name, or by --capture off. Behind another name the pty shows: a known limit (README, "What differs").
+    // Known by its name, also behind `env` and the like, or by --capture off. Started by a program of another name it meets the pty:
+    // a known limit (README, "What differs").
     for (const [argv, env] of [
       [[bench.track, ...bash], {}],
-      [[bench.track, "env", ...bash], { WRAP_OPTIONS: "--capture off" }],
+      [[bench.track, "env", "A=1", ...bash], {}],
+      [[bench.track, "sh", "-c", bash.join(" ")], {}],
+      [[bench.track, "sh", "-c", `${bash.join(" ")}; exit`], { WRAP_OPTIONS: "--capture off" }],
     ] as const) {
       const { output, failed } = await bench.onTerminal(steps, argv, env);
       expect({ failed, flags: /flags:(\w+)\r/u.exec(output)?.[1] }).toEqual({
