@@ -91,6 +91,7 @@ print(os.listdir("."))
   });
 
   test("E13 without a command: 125, one line and a hint, and nothing is left", async () => {
+    await bench.idle();
     const before = readdirSync(bench.folder);
     for (const words of [["run", "--"], ["run"], ["run", "--quiet"]]) {
       const done = await bench.run([bench.launcher, ...words]);
