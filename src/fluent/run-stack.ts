@@ -1,6 +1,11 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { ActiveRun } from "./active-run.ts";
 
+const opening = new Set<RunSlot>();
+
+/** Runs that were asked for and are not there yet. */
+export const openingRuns = (): number => opening.size;
+
 /** One run on its way: what is logged before it is open waits in order. */
 export class RunSlot {
   run: ActiveRun | undefined;
@@ -10,6 +15,7 @@ export class RunSlot {
   readonly #opened = Promise.withResolvers<ActiveRun>();
 
   constructor() {
+    opening.add(this);
     this.opened = this.#opened.promise;
     // Whoever starts a run hears of its failure; who only logs to it need not.
     this.opened.catch(() => {});
@@ -22,12 +28,14 @@ export class RunSlot {
   }
 
   open(run: ActiveRun): void {
+    opening.delete(this);
     this.run = run;
     for (const use of this.#waiting.splice(0)) use(run);
     this.#opened.resolve(run);
   }
 
   fail(error: unknown): void {
+    opening.delete(this);
     this.isOver = true;
     this.#waiting.length = 0;
     this.#opened.reject(error);

@@ -12,6 +12,7 @@ import { monotonicMs } from "../util/monotonic.ts";
 import { checkText } from "./argument-checks.ts";
 import { environment, read } from "./environment.ts";
 import { report, reportAtEnd } from "./report.ts";
+import { openingRuns } from "./run-stack.ts";
 import { userName } from "./user-name.ts";
 
 /** What a program says goes to one recorder: log calls by its socket, everything else by MLflow's API. */
@@ -162,6 +163,12 @@ function watchExit(): void {
   isWatchingExit = true;
   process.on("exit", (exitCode) => {
     for (const lines of lineChannels) lines.writeOutNow();
+    if (openingRuns() > 0) {
+      const hint = "await startRun(...) or flush() before process.exit";
+      reportAtEnd(
+        new TrackError("a run was not open yet when the program ended: what was logged to it is lost", { hint }),
+      );
+    }
     const waits = endings.map((end) => end(exitCode));
     if (waits.length === 0) return;
     const timeoutMs = exitTimeoutMs();

@@ -45,6 +45,15 @@ describe("the end of a program waits for its recorder", () => {
     ]);
   });
 
+  test("a run that is not open yet is told of, not lost without a word", async () => {
+    await using rig = setupLibrary();
+    const lost = await runProgram(rig, "track.startRun(); track.logMetric('m', 1); process.exit(0);");
+    expect([lost.code, lost.stderr]).toEqual([0, expect.stringMatching(/^TrackWarning: a run was not open yet/mu)]);
+    const whole = await runProgram(rig, "track.startRun(); track.logMetric('m', 1);");
+    expect([whole.code, whole.stderr]).toEqual([0, ""]);
+    expect(metricsOf(await rig.run())).toEqual({ m: 1 });
+  });
+
   test("it is a setting of `track run` as well", async () => {
     await using rig = setupLibrary();
     const env = { TRACK_SYNC_TIMEOUT: "7s" };
