@@ -7,6 +7,7 @@ import type { RunStore, TrackingStore } from "../store/tracking-store.ts";
 import type { JournalHeader, Place } from "../wire/journal-header.ts";
 import { isGone, readHeartbeat, tagOf } from "../wire/run-processes.ts";
 import { listJournals } from "./dead-journals.ts";
+import { readOpenRuns } from "./open-runs-file.ts";
 import { RecordingStore } from "./recording-store.ts";
 
 /**
@@ -17,7 +18,11 @@ export function findLostRuns(runs: readonly Run[], here: Place, roots: readonly 
   const gone = runs.filter((run) => run.info.status === "RUNNING" && isGone(run, here));
   if (gone.length === 0) return [];
   const journaled = new Set(
-    listJournals(roots).flatMap(({ folder, header }) => [header.runId, ...Object.values(readRunIds(folder))]),
+    listJournals(roots).flatMap(({ folder, header }) => [
+      header.runId,
+      ...Object.values(readRunIds(folder)),
+      ...readOpenRuns(folder),
+    ]),
   );
   return gone.filter(({ info }) => !journaled.has(info.runId));
 }

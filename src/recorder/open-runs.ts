@@ -1,4 +1,4 @@
-import type { StoreOperation } from "../entities/journal-entry.ts";
+import type { JournalMemo, StoreOperation } from "../entities/journal-entry.ts";
 import { trackTags } from "../entities/tag-keys.ts";
 import type { JournalHeader } from "../wire/journal-header.ts";
 
@@ -10,6 +10,8 @@ export class OpenRuns {
   readonly #ownRunId: string;
   readonly #isProgram: boolean;
   readonly #isRunning = new Map<string, boolean>();
+  readonly #made = new Set<string>();
+  readonly #lifeTagged = new Set<string>();
   #hasCreated = false;
   /** Told of each run that begins to run, or ends. */
   onChange: (runId: string, isRunning: boolean) => void = () => {};
@@ -32,9 +34,22 @@ export class OpenRuns {
     );
   }
 
-  observe(operation: StoreOperation): void {
+  /** Made here, and not continued. */
+  isMade(runId: string): boolean {
+    return this.#made.has(runId);
+  }
+
+  /** It has the tags that say where it lives. */
+  hasLifeTags(runId: string): boolean {
+    return this.#lifeTagged.has(runId);
+  }
+
+  observe(operation: StoreOperation, memo: JournalMemo = {}): void {
     if (operation.op === "create-logged-model") this.#hasCreated = true;
     if (!("runId" in operation) || operation.runId === this.#ownRunId) return;
+    this.#observeLifeTags(operation);
+    // What is made at a server at once is only continued in the journal.
+    if (operation.op === "create-run" || memo.requestKey !== undefined) this.#made.add(operation.runId);
     if (operation.op === "create-run") {
       this.#hasCreated = true;
       const isInner = operation.tags.some(({ key }) => key === trackTags.createId);
@@ -45,6 +60,12 @@ export class OpenRuns {
       }
       if (operation.op === "delete-run") this.#note(operation.runId, false);
     }
+  }
+
+  #observeLifeTags(operation: Extract<StoreOperation, { readonly runId: string }>): void {
+    if (operation.op === "delete-tag" && operation.key === trackTags.process) this.#lifeTagged.delete(operation.runId);
+    if (operation.op !== "log-batch" || operation.tags === undefined || !this.#isProgram) return;
+    if (operation.tags.some(({ key }) => key === trackTags.process)) this.#lifeTagged.add(operation.runId);
   }
 
   #note(runId: string, isRunning: boolean): void {

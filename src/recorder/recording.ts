@@ -212,7 +212,7 @@ export class Recording {
 
   #append(operation: StoreOperation, takenIn: TakenIn = {}, memo?: JournalMemo): void {
     failOnPurpose("journal");
-    this.openRuns.observe(operation);
+    this.openRuns.observe(operation, memo);
     this.onOperation(operation);
     this.ids.observe(operation);
     if (memo !== undefined) this.#memo = { ...this.#memo, ...memo };
@@ -266,7 +266,7 @@ export class Recording {
     const earlier = new EarlierEntries(this.live, this.header);
     for (const { entry } of this.entries()) {
       earlier.add(entry);
-      this.openRuns.observe(entry.operation);
+      this.openRuns.observe(entry.operation, entry.memo);
     }
     return earlier;
   }

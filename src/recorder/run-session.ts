@@ -8,6 +8,7 @@ import { describeRun } from "./describe-run.ts";
 import { joinedRank } from "./joined-rank.ts";
 import { LifeTags } from "./life-tags.ts";
 import { openReadAlong, type ReadAlong } from "./read-along.ts";
+import { ProgramLife } from "./program-life.ts";
 import { ProgramSampling } from "./program-sampling.ts";
 import { Recording, type RecordingOptions } from "./recording.ts";
 import type { ShellVoice } from "./record-handler.ts";
@@ -34,6 +35,7 @@ export class RunSession {
   readonly #lifeTags: LifeTags;
   readonly #monitor: SystemMetricsMonitor | undefined;
   readonly #programs: ProgramSampling;
+  readonly #programLife: ProgramLife;
   #command: ProcessIdentity | undefined;
   #description: Promise<void> = Promise.resolve();
 
@@ -53,6 +55,7 @@ export class RunSession {
     this.recording = recording;
     this.#options = options;
     this.#lifeTags = new LifeTags(recording, options.now);
+    this.#programLife = new ProgramLife(recording, options.now);
     this.sources = new SaidSources(recording, {
       tensorboard: readAlong.tensorboard,
       shell,
@@ -75,6 +78,7 @@ export class RunSession {
     this.sources.start(server);
     this.#monitor?.start();
     this.recording.start();
+    if (header.kind === "program") this.#programLife.start();
     if (header.kind === "program" || joinedRank(header) !== undefined) return;
     this.#description = describeRun(this.recording, folder, this.#options.env);
     this.#lifeTags.startBeating();
@@ -100,6 +104,7 @@ export class RunSession {
   /** Takes in what is still on its way and writes how the attempt ended; the last thing written is the final status. */
   async end(end: AttemptEnd): Promise<void> {
     this.#lifeTags.stop();
+    this.#programLife.stop();
     const stopped = Promise.all([this.#monitor?.stop(), this.#programs.stop()]);
     await this.sources.takeIn();
     await this.console.store();

@@ -4,6 +4,7 @@ import { rankEndTags } from "../journal/group-status.ts";
 import { type AttemptEnd, finalStatus } from "../wire/final-status.ts";
 import { joinedRank } from "./joined-rank.ts";
 import type { LifeTags } from "./life-tags.ts";
+import { removeLifeTags } from "./program-life.ts";
 import type { Recording } from "./recording.ts";
 
 /** How an attempt ended, and what is to be written of it. */
@@ -44,10 +45,12 @@ export function writeEnd(recording: Recording, { end, endTime, summaryTags, life
  * Nobody is left who could end the runs that the command has created: they end as it did. Those of a program that uses the library
  * tell why as well, since no other run does.
  */
-export function endOpenRuns({ openRuns, live, header }: Recording, end: AttemptEnd, endTime: number): void {
+export function endOpenRuns(recording: Recording, end: AttemptEnd, endTime: number): void {
+  const { openRuns, live, header } = recording;
   const { status, tags } = finalStatus(end);
   const isTold = header.kind === "program" && status !== "FINISHED";
   for (const runId of openRuns.running) {
+    removeLifeTags(recording, runId);
     if (isTold) live.writeRequest(runId, { tags });
     live.write({ op: "update-run", runId, status, endTime });
   }

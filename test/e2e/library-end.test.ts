@@ -1,6 +1,9 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { runProgram, setupLibrary } from "./library-rig.ts";
-import { metricsOf, waitFor } from "./rig.ts";
+import type { Run } from "../../src/entities/run.ts";
+import { runProgram, setupLibrary, startProgram } from "./library-rig.ts";
+import { metricsOf, processesIn, tagsOf, waitFor } from "./rig.ts";
 
 /** The program itself keeps the database from being written, until it is gone. */
 const locked = `
@@ -11,6 +14,49 @@ new DatabaseSync("mlflow.db").exec("BEGIN IMMEDIATE");
 track.logMetric("m", 1);
 const begun = performance.now();
 process.on("exit", () => process.stdout.write("before"));`;
+
+test("a run tells where it lives and that it does, until it ends: from elsewhere, too, and where its journal is gone", async () => {
+  await using rig = setupLibrary();
+  const program = startProgram(
+    rig,
+    `import { existsSync } from "node:fs";
+     const tags = async (run) => (await track.getRun(run.info.runId)).data.tags.map(({ key }) => key);
+     const until = (file, then) => { const timer = setInterval(() => existsSync(file) && (clearInterval(timer), then()), 20); };
+     const first = await track.startRun({ runName: "first" });
+     const second = await track.startRun({ runName: "second", nested: true });
+     until("go", async () => {
+       await second.end();
+       console.log(JSON.stringify((await tags(second)).filter((key) => /process|heartbeat/.test(key))));
+       setInterval(() => {}, 1000);
+     });`,
+  );
+  const [first, second] = await waitFor(
+    async () => {
+      const runs = (await rig.runs()).filter((run) => tagsOf(run)["track.heartbeat"] !== undefined);
+      if (runs.length < 2) return undefined;
+      return ["first", "second"].map((name) => runs.find(({ info }) => info.runName === name));
+    },
+    { what: "both runs have a heartbeat" },
+  );
+  expect(JSON.parse(tagsOf(first as Run)["track.process"] ?? "{}")).toMatchObject({
+    wrapper: { pid: program.process.pid },
+  });
+  writeFileSync(join(rig.cwd, "go"), "");
+  await waitFor(() => program.stdout().includes("\n"));
+  expect(program.stdout()).toBe("[]\n");
+  const byId = async (run: Run | undefined) =>
+    (await rig.runs()).find(({ info }) => info.runId === run?.info.runId) as Run;
+  const hasEnded = async () => (await byId(second)).info.status === "FINISHED";
+  await waitFor(hasEnded, { what: "the end is stored" });
+  expect(tagsOf(await byId(second))["track.heartbeat"]).toBeUndefined();
+  for (const pid of processesIn(rig.root)) process.kill(pid, "SIGKILL");
+  await program.finished;
+  rmSync(rig.journals, { recursive: true });
+  expect((await rig.track(["ls"])).code).toBe(0);
+  const lost = await byId(first);
+  expect([lost.info.status, tagsOf(lost)["track.end_reason"]]).toEqual(["KILLED", "lost"]);
+  expect(tagsOf(lost)["track.process"]).toBeUndefined();
+});
 
 describe("the end of a program waits for its recorder", () => {
   test.for([

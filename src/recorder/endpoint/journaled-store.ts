@@ -4,6 +4,7 @@ import type { StoreOperation } from "../../entities/journal-entry.ts";
 import type { LoggedModel, LoggedModelStatus } from "../../entities/logged-model.ts";
 import type { Metric } from "../../entities/metric.ts";
 import type { Param } from "../../entities/param.ts";
+import { isTerminalStatus } from "../../entities/run-status.ts";
 import type { Run, RunInfo } from "../../entities/run.ts";
 import type { Tag } from "../../entities/tag.ts";
 import { checkDatasetInput, checkExperimentName, checkExperimentTag } from "../../entities/validation.ts";
@@ -23,6 +24,7 @@ import type {
   UpdateRunRequest,
 } from "../../store/tracking-store.ts";
 import { hasDatasetSearch } from "../../store/tracking-store.ts";
+import { removeLifeTags } from "../program-life.ts";
 import { createLoggedModel, withModel } from "./journaled-models.ts";
 import { createRun } from "./create-run.ts";
 import type { EndpointState } from "./endpoint-state.ts";
@@ -132,6 +134,7 @@ export class JournaledStore implements TrackingStore, DatasetSearch {
     }
     const known = await this.#state.find(runId);
     refuseDeleted(known.info);
+    if (request.status !== undefined && isTerminalStatus(request.status)) removeLifeTags(recording, runId);
     recording.live.write({ op: "update-run", runId, ...request });
     await recording.written();
     return known.info;
