@@ -185,7 +185,10 @@ export class Recording {
   /** Resolves once all that was said is on disk in the journal, or in the store. */
   async flush(level: "journal" | "store"): Promise<void> {
     this.live.commit();
-    await (level === "journal" ? this.#writer.flush() : this.#drain.idle());
+    if (level === "journal") return await this.#writer.flush();
+    // What is written by then goes into one transaction with what waits.
+    await this.#writer.written();
+    await this.#drain.idle();
   }
 
   /** All is in the store, or refused, within `timeoutMs`; false where it is not. */
