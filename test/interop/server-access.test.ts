@@ -150,8 +150,10 @@ describeIf(extras !== undefined, "what it needs beside MLflow could not be insta
         await using proxy = await FaultProxy.start(server.url);
         const { rig } = cloned(proxy.url);
         await proxy.always({ kind: "refuse" });
-        const run = await rig.track(["run", "--sync-timeout", "100ms", "--", "echo", "hi"]);
-        expect(run).toMatchObject({ code: 0, stdout: "hi\n" });
+        const inner = ["track", "run", "--quiet", "--", "sh", "-c", 'cat "$(dirname "$TRACK_LOG")/header.json"'];
+        const run = await rig.track(["run", "--sync-timeout", "100ms", "--", ...inner]);
+        expect(run.code).toBe(0);
+        expect(JSON.parse(run.stdout)).toMatchObject({ trackingUri: proxy.url, isUntrusted: true });
         await waitFor(() => processesIn(rig.root).length === 0, { timeoutMs: 20_000 });
         await proxy.always();
         const elsewhere = { cwd: rig.root };

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openArtifactRepository } from "../../src/artifacts/open-artifact-repository.ts";
 import { plainAccess } from "../../src/entities/server-access.ts";
+import { openTrackingStore } from "../../src/store/open-store.ts";
 import type { Run } from "../../src/entities/run.ts";
 import { type Finished, metricsOf, paramsOf, processesIn, tagsOf, waitFor } from "../e2e/rig.ts";
 import { newestMlflow } from "./mlflow-versions.ts";
@@ -283,6 +284,35 @@ describeWith(newestMlflow)("track run with a tracking server", () => {
     expect(run.info.status).toBe("KILLED");
     expect(metricsOf(run)).toEqual({ loss: 7 });
     expect(tagsOf(run)["track.end_reason"]).toBe("lost");
+  });
+
+  test("a run that is lost without a journal ends at its last heartbeat; one of another host by doctor --stale alone", async () => {
+    const started = on.rig.start(["run", "-n", "lost", "--", "sh", "-c", "touch up; exec sleep 60"], { env: env() });
+    const lost = await waitFor(async () => {
+      const tags = tagsOf((await on.runs())[0] as Run);
+      return tags["track.process"] === undefined ? undefined : tags;
+    });
+    for (const pid of processesIn(on.rig.root)) process.kill(pid, "SIGKILL");
+    await started.finished;
+    await waitFor(() => processesIn(on.rig.root).length === 0);
+    rmSync(on.rig.journals, { recursive: true });
+    const { info } = await on.onlyRun();
+    await using store = await openTrackingStore(on.server.url, { mode: "write" });
+    const far = JSON.stringify({ ...(JSON.parse(lost["track.process"] ?? "") as object), host: "node9" });
+    const tags = [
+      { key: "track.process", value: far },
+      { key: "track.heartbeat", value: "5000" },
+    ];
+    await store.createRun({ experimentId: info.experimentId, userId: "u", startTime: 1000, runName: "far", tags });
+    const statusOf = async (name: string) => (await on.runs()).find((run) => run.info.runName === name);
+    await track("ls", "--experiment", on.experiment);
+    const ended = (await statusOf("lost")) as Run;
+    expect(ended.info).toMatchObject({ status: "KILLED", endTime: Number(lost["track.heartbeat"]) });
+    expect(tagsOf(ended)).toMatchObject({ "track.end_reason": "lost" });
+    expect(tagsOf(ended)["track.process"]).toBeUndefined();
+    expect((await statusOf("far"))?.info.status).toBe("RUNNING");
+    expect(await track("doctor", "--stale", "--yes")).toMatchObject({ code: 0 });
+    expect((await statusOf("far"))?.info).toMatchObject({ status: "KILLED", endTime: 5000 });
   });
 
   test("artifacts that would go to a bucket are told once and kept; the rest is stored", async () => {

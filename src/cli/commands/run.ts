@@ -1,3 +1,4 @@
+import { dirname, join } from "node:path";
 import {
   checkExperimentName,
   checkParam,
@@ -11,11 +12,12 @@ import { sourceTags } from "../../provenance/source-tags.ts";
 import { userName } from "../../provenance/user.ts";
 import type { RunOptions } from "../../settings/run-options.ts";
 import { resolveRunSettings, type RunSettings } from "../../settings/run-settings.ts";
-import { type Environment, isServerUri, variable } from "../../settings/tracking-uri.ts";
+import { type Environment, isServerUri, uriBehindEndpoint, variable } from "../../settings/tracking-uri.ts";
 import { messageOf } from "../../util/error-code.ts";
-import { findRecordingJournal } from "../../recorder/dead-journals.ts";
+import { findRecordingJournal, readJson } from "../../recorder/dead-journals.ts";
 import { monotonicMs } from "../../util/monotonic.ts";
 import { readPlace } from "../../util/proc.ts";
+import { journalFiles, type JournalHeader } from "../../wire/journal-header.ts";
 import { runLiveness } from "../../wire/run-processes.ts";
 import { becomeCommand } from "../../wrapper/become-command.ts";
 import { type LaunchNotes, readLaunchNotes } from "../../wrapper/launch-notes.ts";
@@ -163,7 +165,7 @@ async function openServer(
   const { resolveServerAccess, withTypedUri } = await import("../../settings/server-access.ts");
   const { accessRemarks } = await import("../server-access.ts");
   const trust = context.serverTrust(typed.trackingUri);
-  const isUntrusted = trust.untrustedSource !== undefined;
+  const isUntrusted = trust.untrustedSource !== undefined || isOuterUntrusted(env);
   const recorderEnv = withTypedUri(env, trust.typedUri);
   const access = resolveServerAccess(settings.trackingUri, recorderEnv, { isUntrusted });
   const remarks = accessRemarks(access, trust);
@@ -176,6 +178,14 @@ async function openServer(
   }
   if (!settings.quiet) for (const text of remarks) context.io.say(text);
   return { access, recorderEnv, isUntrusted };
+}
+
+/** What could not be said through an outer run goes to that run's server later, which is trusted no more for it. */
+function isOuterUntrusted(env: Environment): boolean {
+  const log = variable(env, "TRACK_LOG");
+  if (log === undefined || uriBehindEndpoint(env) === undefined) return false;
+  const header = readJson(join(dirname(log), journalFiles.header)) as Partial<JournalHeader> | undefined;
+  return header?.isUntrusted === true;
 }
 
 async function withFiles(context: Context, typed: RunOptions, env: Environment): Promise<RunOptions> {
