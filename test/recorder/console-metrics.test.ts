@@ -1,52 +1,24 @@
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { appendFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readEntries } from "../../src/journal/journal-reader.ts";
 import { ConsoleMetrics } from "../../src/recorder/console-metrics.ts";
 import { ConsoleRecorder } from "../../src/recorder/console-recorder.ts";
 import { Recording } from "../../src/recorder/recording.ts";
-import { newRunId } from "../../src/util/ids.ts";
-import { readPlace } from "../../src/util/proc.ts";
 import { consoleSegmentBytes } from "../../src/wire/console-segments.ts";
+import { type JournalRig, journalRig } from "./journal-rig.ts";
 
-let root: string;
+let rig: JournalRig;
 let folder: string;
 let notices: string[];
 
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), "console-metrics-"));
-  folder = join(root, "journal");
-  mkdirSync(folder);
   notices = [];
-  const header = {
-    version: 1,
-    trackingUri: `sqlite:///${join(root, "mlflow.db")}`,
-    runId: newRunId(),
-    attempt: 1,
-    isResumed: false,
-    createId: "c",
-    experiment: { experimentId: "0" },
-    runName: "named",
-    userId: "u",
-    startTime: 1,
-    tags: [],
-    staleTags: [],
-    params: [],
-    command: ["true"],
-    cwd: root,
-    place: readPlace(),
-    wrapper: { pid: process.pid, startTicks: 0 },
-    survive: false,
-    redact: true,
-    hasSecrets: false,
-    sampling: { enabled: false },
-    consoleLimitBytes: 1e9,
-  };
-  writeFileSync(join(folder, "header.json"), JSON.stringify(header));
+  rig = journalRig();
+  ({ folder } = rig);
 });
 
-afterEach(() => rmSync(root, { recursive: true, force: true }));
+afterEach(() => rig[Symbol.dispose]());
 
 interface ReadOptions {
   readonly limitBytes?: number;

@@ -1,49 +1,22 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Recording } from "../../src/recorder/recording.ts";
 import { openTrackingStore } from "../../src/store/open-store.ts";
-import { newRunId } from "../../src/util/ids.ts";
-import { readPlace } from "../../src/util/proc.ts";
 import type { JournalHeader } from "../../src/wire/journal-header.ts";
+import { type JournalRig, journalRig } from "./journal-rig.ts";
 
+let rig: JournalRig;
 let root: string;
 let folder: string;
 let header: JournalHeader;
 
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), "recording-"));
-  folder = join(root, "journal");
-  mkdirSync(folder);
-  header = {
-    version: 1,
-    trackingUri: `sqlite:///${join(root, "mlflow.db")}`,
-    runId: newRunId(),
-    attempt: 1,
-    isResumed: false,
-    createId: "c",
-    experiment: { experimentId: "0" },
-    runName: "named",
-    userId: "u",
-    startTime: 1,
-    tags: [],
-    staleTags: [],
-    params: [{ key: "cli", value: "1" }],
-    command: ["true"],
-    cwd: root,
-    place: readPlace(),
-    wrapper: { pid: process.pid, startTicks: 0 },
-    survive: false,
-    redact: true,
-    hasSecrets: false,
-    sampling: { enabled: false },
-    consoleLimitBytes: 1e9,
-  };
-  writeFileSync(join(folder, "header.json"), JSON.stringify(header));
+  rig = journalRig({ params: [{ key: "cli", value: "1" }] });
+  ({ root, folder, header } = rig);
 });
 
-afterEach(() => rmSync(root, { recursive: true, force: true }));
+afterEach(() => rig[Symbol.dispose]());
 
 /** `isReplay`: its end waits for nothing. */
 async function open(isReplay = false): Promise<Recording> {
