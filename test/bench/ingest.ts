@@ -1,11 +1,9 @@
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { type Finished, waitFor } from "../e2e/rig.ts";
 import type { Bench, BenchContext } from "./bench.ts";
 import { BenchRig, track } from "./bench-rig.ts";
 import { checkPoints } from "./check-points.ts";
 import { atLeast, atMost, median } from "./figure.ts";
-import { findRecorder, type Memory, readMemory } from "./processes.ts";
+import { type Memory, watchRun } from "./processes.ts";
 
 interface Flood {
   readonly rowsPerSecond: number;
@@ -71,15 +69,7 @@ async function flood(tools: BenchContext["tools"], points: number, keys: number)
   await using rig = new BenchRig(tools);
   const result = join(rig.root, "flood.json");
   const run = rig.start(["run", "--quiet", "--", tools.path("flood"), String(points), String(keys), result]);
-  const recorder = await waitFor(() => findRecorder(rig.root), { what: "the recorder runs" });
-  const memory: Memory[] = [];
-  let finished: Finished | undefined;
-  do {
-    const now = readMemory(recorder);
-    if (now !== undefined) memory.push(now);
-    finished = await Promise.race([run.finished, sleep(50, undefined)]);
-  } while (finished === undefined);
-  if (finished.code !== 0) throw new Error(`the flood ended with ${finished.code}: ${finished.stderr}`);
+  const { memory } = await watchRun(run, rig.root);
   const { sentMs, storedMs } = rig.readJson("flood.json") as { sentMs: number; storedMs: number };
   checkPoints(rig.database, `"key" NOT LIKE 'system/%'`, points);
   return { rowsPerSecond: (points / storedMs) * 1000, sentMs, memory };

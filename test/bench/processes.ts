@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { processesIn } from "../e2e/rig.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Finished, processesIn, type Started, waitFor } from "../e2e/rig.ts";
 
 /** Memory of a process in MB (1e6 bytes): now, and the most that it ever had. */
 export interface Memory {
@@ -29,7 +30,24 @@ export function readCpuMs(pid: number): { readonly own: number; readonly helpers
 
 /** The recorder of the only run in a rig's folder. */
 export function findRecorder(root: string): number | undefined {
-  return processesIn(root).find((pid) => /\/recorder(?:-main)?\.m?[jt]s/u.test(readProc(pid, "cmdline") ?? ""));
+  return processesIn(root).find((pid) => /\/recorder(?:-main)?\.[cm]?[jt]s/u.test(readProc(pid, "cmdline") ?? ""));
+}
+
+/** Waits for a run, whose recorder is looked at every 50 ms. Rejects where the run fails. */
+export async function watchRun(
+  run: Started,
+  root: string,
+): Promise<{ readonly finished: Finished; readonly memory: readonly Memory[] }> {
+  const recorder = await waitFor(() => findRecorder(root), { what: "the recorder runs" });
+  const memory: Memory[] = [];
+  let finished: Finished | undefined;
+  do {
+    const now = readMemory(recorder);
+    if (now !== undefined) memory.push(now);
+    finished = await Promise.race([run.finished, sleep(50, undefined)]);
+  } while (finished === undefined);
+  if (finished.code !== 0) throw new Error(`the run ended with ${finished.code}: ${finished.stderr}`);
+  return { finished, memory };
 }
 
 function readProc(pid: number, file: string): string | undefined {

@@ -1,12 +1,10 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { type Finished, waitFor } from "../e2e/rig.ts";
 import type { Bench, BenchContext } from "./bench.ts";
 import { BenchRig, interleave, track } from "./bench-rig.ts";
 import { checkPoints } from "./check-points.ts";
 import { atMost, median } from "./figure.ts";
-import { findRecorder, type Memory, readMemory } from "./processes.ts";
+import { watchRun } from "./processes.ts";
 
 /** One line in so many says metrics. */
 const linesPerMetric = 50;
@@ -37,15 +35,7 @@ async function reportRecorder({ tools, report }: BenchContext, log: string, metr
   await using rig = new BenchRig(tools);
   const began = performance.now();
   const run = rig.start(["run", "--quiet", "--no-system-metrics", "--scrape", "auto", "--", "cat", log]);
-  const recorder = await waitFor(() => findRecorder(rig.root), { what: "the recorder runs" });
-  const memory: Memory[] = [];
-  let finished: Finished | undefined;
-  do {
-    const now = readMemory(recorder);
-    if (now !== undefined) memory.push(now);
-    finished = await Promise.race([run.finished, sleep(50, undefined)]);
-  } while (finished === undefined);
-  if (finished.code !== 0) throw new Error(`the run ended with ${finished.code}: ${finished.stderr}`);
+  const { memory } = await watchRun(run, rig.root);
   checkPoints(rig.database, `"key" = 'loss'`, metricLines);
   report({
     name: "until all of it is stored",
