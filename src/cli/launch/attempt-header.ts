@@ -9,32 +9,32 @@ import { readPlace, readStartTicks } from "../../util/proc.ts";
 import { randomRunName } from "../../util/run-names.ts";
 import { withoutUserinfo } from "../../util/uri-secrets.ts";
 import { version } from "../../util/version.ts";
-import type { JournalHeader, PinnedChoices, TensorboardSettings } from "../../wire/journal-header.ts";
+import type { JournalHeader, PinnedChoices } from "../../wire/journal-header.ts";
 import type { SecretMasker } from "../../wire/redact.ts";
+import type { LaunchRequest } from "./launch-request.ts";
 import { attemptOf, endedAttemptTags, nextAttempt, splitParams, staleTags } from "./previous-attempt.ts";
 import type { Preflight } from "./preflight.ts";
 
-export interface AttemptRequest {
-  readonly settings: RunSettings;
-  readonly preflight: Preflight;
-  readonly command: readonly string[];
-  /** The command is the shell that a run is opened for. */
-  readonly kind?: "shell";
-  readonly outerJournal?: string;
-  readonly cwd: string;
+export interface AttemptRequest extends Pick<
+  LaunchRequest,
+  | "settings"
+  | "preflight"
+  | "command"
+  | "kind"
+  | "outerJournal"
+  | "cwd"
+  | "userName"
+  | "sourceTags"
+  | "recordedOptions"
+  | "tensorboard"
+  | "cluster"
+> {
   readonly masker: SecretMasker;
-  readonly userName: string;
-  /** mlflow.source.name and mlflow.source.type. */
-  readonly sourceTags: readonly Tag[];
-  /** JSON of the options given, for `resume`; no secrets. */
-  readonly recordedOptions: string;
   readonly startTime: number;
   readonly hasSecrets: boolean;
   readonly isDirect: boolean;
   readonly socketPath?: string;
-  readonly tensorboard?: TensorboardSettings;
   readonly server?: { readonly access: ServerAccess; readonly isUntrusted: boolean };
-  readonly cluster?: Cluster;
 }
 
 /** All that is needed to create the run, or to continue it, with secrets masked. */

@@ -20,7 +20,9 @@ export interface LaunchRequest {
   readonly isElsewhere: boolean;
   readonly notes: LaunchNotes;
   readonly userName: string;
+  /** mlflow.source.name and mlflow.source.type. */
   readonly sourceTags: readonly Tag[];
+  /** JSON of the options given, for `resume`; no secrets. */
   readonly recordedOptions: string;
   readonly tensorboard?: TensorboardSettings;
   /** The tracking server and how it is reached. */
