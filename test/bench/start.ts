@@ -52,7 +52,7 @@ export const start: Bench = async ({ tools, report, isQuick }) => {
       },
     });
   }
-  reportEndpoint(rig, { report, rounds: isQuick ? 3 : 25 });
+  reportEndpoint(rig, { report, rounds: isQuick ? 3 : 50 });
 };
 
 /** The same start with the endpoint and without: of a run that is there, since one that is new is waited for with `--direct`. */
