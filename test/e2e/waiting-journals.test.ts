@@ -56,6 +56,7 @@ test(`${count} runs' journals waiting: a look spends some seconds on them and sa
   await waitFor(async () => (await rig.track(["ls", "-n", "1"])) && rig.journalNames().length === 0, {
     timeoutMs: 60_000,
   });
-  const runs = await rig.runs();
-  expect(runs.filter(({ info }) => info.status === "KILLED")).toHaveLength(count);
+  await using store = await rig.openStore();
+  const killed = { experimentIds: ["0"], filter: "attributes.status = 'KILLED'", maxResults: 2 * count };
+  expect((await store.searchRuns(killed)).items).toHaveLength(count);
 }, 240_000);
