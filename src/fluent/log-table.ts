@@ -1,5 +1,4 @@
-import { readFileSync, rmSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { mlflowTags } from "../entities/tag-keys.ts";
@@ -12,7 +11,7 @@ import { type Logged, said, tagLine } from "./log-calls.ts";
 import { report } from "./report.ts";
 import type { RunLog } from "./run-log.ts";
 import { askStore, flushLines } from "./session.ts";
-import { joined, type Table, type TableData, type TableKind, tableOf, tableOfJson } from "./table.ts";
+import { cellKindsOf, joined, type Table, type TableData, type TableKind, tableOf, tableOfJson } from "./table.ts";
 
 /**
  * Logs a table as MLflow's `log_table` does, to a `.json` or `.parquet` file, and lists it in the tag `mlflow.loggedArtifacts`. A table
@@ -42,7 +41,8 @@ async function write(log: RunLog, kind: TableKind, artifactFile: string, added: 
     const before = known === undefined && !log.isNew ? await earlierTable(log, kind, artifactFile) : known;
     const table = joined(before, added);
     if (kind === "json") await sayText(log, JSON.stringify(table), artifactFile);
-    else await sayBytes(log, (await import("./parquet-table.ts")).writeParquet(table), artifactFile);
+    else
+      await sayBytes(log, (await import("./parquet-table.ts")).writeParquet(table, cellKindsOf(table)), artifactFile);
     log.tables.set(artifactFile, table);
     list(log, artifactFile);
   } catch (error) {
@@ -65,7 +65,7 @@ async function earlierTable(log: RunLog, kind: TableKind, artifactFile: string):
   // The recorder's endpoint also has the files that are on their way.
   if (!info.artifactUri.startsWith("mlflow-artifacts:")) await flushLines(session.lines, "store");
   const repository = await session.openArtifacts(info.artifactUri);
-  const folder = await mkdtemp(join(read("TMPDIR") ?? tmpdir(), "track-table-"));
+  const folder = mkdtempSync(join(read("TMPDIR") ?? tmpdir(), "track-table-"));
   try {
     const path = join(folder, basename(artifactFile));
     await repository.downloadArtifact(artifactFile, path);

@@ -1,7 +1,7 @@
 import { parquetReadObjects, parquetMetadataAsync, parquetSchema } from "hyparquet";
 import { type ColumnSource, parquetWriteBuffer } from "hyparquet-writer";
 import { StoreError } from "../errors.ts";
-import { cellKindOf, type Table } from "./table.ts";
+import type { CellKind, Table } from "./table.ts";
 
 /** Reads what pandas or this library wrote. Rejects with `INVALID_PARAMETER_VALUE` for any other file. */
 export async function readParquet(bytes: Uint8Array<ArrayBuffer>, artifactFile: string): Promise<Table> {
@@ -16,19 +16,16 @@ export async function readParquet(bytes: Uint8Array<ArrayBuffer>, artifactFile: 
   }
 }
 
-/** As pandas writes it: 64 bit numbers, text, truth values and times (ms); what is nested becomes its JSON. */
-export function writeParquet({ columns, data }: Table): Uint8Array {
-  const columnData = columns.map((name, index) =>
-    toColumn(
-      name,
-      data.map((row) => row[index] ?? null),
-    ),
-  );
+/** `kinds`: of the columns. As pandas writes it: 64 bit numbers, text, truth values and times (ms); what is nested becomes its JSON. */
+export function writeParquet({ columns, data }: Table, kinds: readonly CellKind[]): Uint8Array {
+  const columnData = columns.map((name, index) => {
+    const values = data.map((row) => row[index] ?? null);
+    return toColumn(name, values, kinds[index] ?? "text");
+  });
   return new Uint8Array(parquetWriteBuffer({ columnData }));
 }
 
-function toColumn(name: string, values: readonly unknown[]): ColumnSource {
-  const kind = cellKindOf(name, values);
+function toColumn(name: string, values: readonly unknown[], kind: CellKind): ColumnSource {
   if (kind === "number") return numberColumn(name, values);
   const type = ({ text: "STRING", boolean: "BOOLEAN", date: "TIMESTAMP", nested: "JSON" } as const)[kind];
   return { name, data: [...values], type };

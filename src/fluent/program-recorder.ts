@@ -9,7 +9,6 @@ import { TrackError } from "../errors.ts";
 import { withTypedUri } from "../settings/server-access.ts";
 import { parseTrackingUri } from "../store/tracking-uri.ts";
 import { newRunId, randomHex } from "../util/ids.ts";
-import { monotonicMs } from "../util/monotonic.ts";
 import { isProcessAlive, readPlace, readStartTicks } from "../util/proc.ts";
 import { writePrivate } from "../util/write-private.ts";
 import { withoutUserinfo } from "../util/uri-secrets.ts";
@@ -24,7 +23,7 @@ export interface ProgramRecorder {
   readonly socketPath: string;
   readonly logPath: string;
   readonly endpoint: { readonly port: number; readonly token: string };
-  /** At the end of the process: tells its outcome. Returns what waits until all is stored; false where `deadline` (monotonic ms) came first. */
+  /** At the end of the process: tells its outcome. Returns what waits until all is stored; false where `deadline` (`performance.now`) came first. */
   end(exitCode: number): (deadline: number) => boolean;
 }
 
@@ -123,7 +122,7 @@ function waitUntilDone(journalFolder: string, pid: number, deadline: number): bo
   const isDone = (): boolean =>
     !existsSync(journalFolder) || existsSync(join(journalFolder, journalFiles.finished)) || !isProcessAlive(identity);
   while (!isDone()) {
-    if (monotonicMs() >= deadline) return false;
+    if (performance.now() >= deadline) return false;
     Atomics.wait(cell, 0, 0, pollMs);
   }
   return true;

@@ -1,7 +1,7 @@
 import type { Run, RunData } from "../entities/run.ts";
 import { mlflowTags } from "../entities/tag-keys.ts";
 import { invalidParameter, StoreError } from "../errors.ts";
-import { maskMark } from "../wire/secret-names.ts";
+import { maskMark } from "../wire/mask-mark.ts";
 import { samplingRequestJson } from "../wire/sampling-request.ts";
 import { report } from "./report.ts";
 import { say, type Session } from "./session.ts";

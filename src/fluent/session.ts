@@ -8,7 +8,6 @@ import { isServerUri, resolveTrackingUri } from "../settings/tracking-uri.ts";
 import { openTrackingStore } from "../store/open-store.ts";
 import { parseTrackingUri } from "../store/tracking-uri.ts";
 import type { TrackingStore } from "../store/tracking-store.ts";
-import { monotonicMs } from "../util/monotonic.ts";
 import { checkText } from "./argument-checks.ts";
 import { environment, read } from "./environment.ts";
 import { report, reportAtEnd } from "./report.ts";
@@ -172,7 +171,7 @@ function watchExit(): void {
     const waits = endings.map((end) => end(exitCode));
     if (waits.length === 0) return;
     const timeoutMs = exitTimeoutMs();
-    const deadline = monotonicMs() + timeoutMs;
+    const deadline = performance.now() + timeoutMs;
     const late = waits.filter((wait) => !wait(deadline));
     if (late.length > 0 && timeoutMs > 0) {
       const text = "what was logged is not all stored yet; the recorder goes on";

@@ -18,20 +18,24 @@ export function tableOf(data: unknown, kind: TableKind): Table {
   const { columns, data: rows } = Array.isArray(data) ? tableOfRows(data) : tableOfColumns(data);
   if (kind === "json") return { columns, data: JSON.parse(jsonOf(rows)) as unknown[][] };
   const table = { columns, data: rows.map((row) => row.map(copyOf)) };
-  for (const [index, column] of columns.entries()) {
-    cellKindOf(
-      column,
-      table.data.map((row) => row[index]),
-    );
-  }
+  cellKindsOf(table);
   return table;
 }
 
 /** What a column of a `.parquet` file holds. */
 export type CellKind = "text" | "boolean" | "date" | "number" | "nested";
 
-/** One of nothing but empty cells is text. Throws `INVALID_PARAMETER_VALUE` where there is more than one kind. */
-export function cellKindOf(column: string, values: readonly unknown[]): CellKind {
+/** Of each column. Throws `INVALID_PARAMETER_VALUE` where one has more than one kind; one of nothing but empty cells is text. */
+export function cellKindsOf({ columns, data }: Table): readonly CellKind[] {
+  return columns.map((column, index) =>
+    cellKindOf(
+      column,
+      data.map((row) => row[index] ?? null),
+    ),
+  );
+}
+
+function cellKindOf(column: string, values: readonly unknown[]): CellKind {
   const kinds = new Set(values.filter((value) => value !== null).map((value) => kindOf(column, value)));
   const [kind = "text"] = kinds;
   if (kinds.size <= 1) return kind;

@@ -1,9 +1,10 @@
-import { findEnvironmentSecrets, isHarmlessValue, isSecretName, maskMark } from "./secret-names.ts";
+import { maskMark } from "./mask-mark.ts";
+import { findEnvironmentSecrets, isHarmlessValue, isSecretName } from "./secret-names.ts";
 import { noMatch, allShapes, Scan, wordCharacters } from "./secret-shapes.ts";
 import { addSpan, mergeSpans, type Span } from "./spans.ts";
 import { prepareStreamPatterns, StreamMasker, type StreamPatterns } from "./stream-masker.ts";
 
-export { isSecretName, maskMark } from "./secret-names.ts";
+export { isSecretName } from "./secret-names.ts";
 export { StreamMasker } from "./stream-masker.ts";
 
 /** The one place that decides what is a secret (records.md, Secrets). Nothing here throws; what holds no secret comes back as it was. */

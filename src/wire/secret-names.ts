@@ -1,3 +1,5 @@
+import { maskMark } from "./mask-mark.ts";
+
 const secretWords = new Set([
   "secret",
   "token",
@@ -21,9 +23,6 @@ const secretHints = ["secret", "token", "passw", "passphrase", "credential", "ke
 const harmlessVariables = /^(?:PWD|OLDPWD|XAUTHORITY|.*_AUTH_SOCK|.*_AUTHOR_.*)$/u;
 
 const wordBorder = /[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/u;
-
-/** The stored stand-in of a secret. */
-export const maskMark = "***";
 
 /** Values shorter than this are too common to be looked for in running text; characters. */
 const shortestEnvironmentSecret = 8;

@@ -1,5 +1,5 @@
 import { buildByteAutomaton, type ByteAutomaton } from "./byte-automaton.ts";
-import { maskMark } from "./secret-names.ts";
+import { maskMark } from "./mask-mark.ts";
 import { allShapes, noMatch, Scan, undecided, wordCharacters, type CharacterSet } from "./secret-shapes.ts";
 import { addSpan, mergeSpans, type Span } from "./spans.ts";
 

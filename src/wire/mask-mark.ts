@@ -1,0 +1,2 @@
+/** The stored stand-in of a secret. */
+export const maskMark = "***";
