@@ -51,7 +51,7 @@ describeWith(newestMlflow)("track run with a tracking server", () => {
   });
 
   test("the other commands work on it", async () => {
-    await shell("echo out; exit 3", "-n", "first");
+    await shell("echo out; exit 3", "-n", "first", "-p", "lr=0.1", "-p", "depth=3");
     const { runId } = (await on.onlyRun()).info;
     const short = runId.slice(0, 8);
     expect((await track("ls", "--experiment", on.experiment)).stdout).toContain("first\tFAILED");
@@ -64,11 +64,14 @@ describeWith(newestMlflow)("track run with a tracking server", () => {
     expect((await on.onlyRun()).info.lifecycleStage).toBe("deleted");
     expect(await track("run", "--run-id", runId, "--", "true")).toMatchObject({ code: 125 });
     expect(await track("restore", short)).toMatchObject({ code: 0 });
-    const resumed = await track("resume", short, "--", "true");
+    const resumed = await track("resume", "-p", "lr=0.2", "-p", "depth=3", short, "--", "true");
     expect(resumed).toMatchObject({ code: 0 });
     const run = await on.onlyRun();
     expect(run.info.status).toBe("FINISHED");
     expect(tagsOf(run)).toMatchObject({ "track.attempt": "2", "track.attempt.1.exit_code": "3" });
+    expect(paramsOf(run)).toEqual({ lr: "0.1", depth: "3" });
+    expect(tagsOf(run)).toMatchObject({ "track.attempt.2.param.lr": "0.2" });
+    expect(tagsOf(run)).not.toHaveProperty(["track.attempt.2.param.depth"]);
     expect(metricsOf(run)).toEqual({ late: 1 });
     expect((await artifactsOf(run).listArtifacts()).map(({ path }) => path)).toContain("late.txt");
     expect((await track("experiments", "create", `${on.experiment}-b`)).stdout).toMatch(/^\d+\n$/u);
