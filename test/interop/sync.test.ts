@@ -174,6 +174,27 @@ describeWith(newestMlflow)("track sync", () => {
     ]);
   });
 
+  test("what the server refuses for good is set aside and told, and nothing waits for it", async () => {
+    const script = 'touch up; while [ ! -e on ]; do sleep 0.05; done; echo "late=1" >> "$TRACK_LOG"';
+    const cut = on.rig.start(["run", "-n", "cut", "--sync-timeout", "0s", "--", "sh", "-c", script], { env: env() });
+    await waitFor(() => existsSync(join(on.rig.cwd, "up")));
+    const { info } = await waitFor(() => on.onlyRun());
+    await on.proxy.always({ kind: "refuse" });
+    writeFileSync(join(on.rig.cwd, "on"), "");
+    await cut.finished;
+    await waitFor(() => processesIn(on.rig.root).length === 0, { timeoutMs: 20_000 });
+    await on.server.post("runs/delete", { run_id: info.runId });
+    await offline("true", "-n", "other");
+    await on.proxy.always();
+    const sent = await track("sync");
+    expect(sent.code).toBe(0);
+    expect(sent.stdout.match(/\tsent\t0\t/gu)).toHaveLength(2);
+    expect(sent.stderr).toMatch(/^track: \d+ entries were refused and set aside: .*refused\.ndjson$/mu);
+    expect((await on.runs()).find(({ info: { runName } }) => runName === "other")?.info.status).toBe("FINISHED");
+    expect((await track("doctor")).stdout).toMatch(/refused/u);
+    expect(await track("sync")).toMatchObject({ code: 0, stdout: "" });
+  });
+
   test("a late sync turns nothing of a newer attempt back, and brings what the older one had said", async () => {
     const script = 'touch up; while [ ! -e on ]; do sleep 0.05; done; echo "late=1" >> "$TRACK_LOG"; exit 3';
     const first = on.rig.start(["run", "--sync-timeout", "0s", "--", "sh", "-c", script], { env: env() });
