@@ -54,6 +54,8 @@ const groupSpreadMs = 10;
 const recentDeathMs = 200;
 /** A canary younger than this says nothing about a signal that may be older than it. */
 const tooYoungMs = 5;
+/** For so long a verdict is also that on another signal of its kind which no canary can tell about. */
+const verdictHoldsMs = 30;
 
 /**
  * Gives the command each signal once, whoever sent it to whom: what reached the whole process group has reached the command as well,
@@ -69,7 +71,9 @@ export class SignalRelay {
   #target: SignalTarget | undefined;
   #isGone = false;
   #birth: Birth | undefined;
-  #lastVerdict: { readonly signal: NodeJS.Signals; readonly isGroupWide: Promise<boolean> } | undefined;
+  #lastVerdict:
+    | { readonly signal: NodeJS.Signals; readonly isGroupWide: Promise<boolean>; readonly at: number }
+    | undefined;
 
   /** Catches signals from here on and keeps them; a canary lives when this returns. */
   constructor(options: SignalRelayOptions) {
@@ -143,12 +147,15 @@ export class SignalRelay {
   #judge(signal: NodeJS.Signals): { readonly isGroupWide: Promise<boolean>; readonly canary?: Canary | undefined } {
     const last = this.#lastVerdict;
     const canary = this.#canary;
-    const isTooYoung = canary !== undefined && monotonicMs() - canary.bornAt < tooYoungMs;
-    // Two signals within a few ms: the canary that could tell about the second one had not hatched when it was sent.
-    if (isTooYoung && last?.signal === signal) return { isGroupWide: last.isGroupWide };
+    const now = monotonicMs();
     const victim = this.#takeRecentDeath(signal);
+    const isTooYoung = canary !== undefined && now - canary.bornAt < tooYoungMs;
+    // Two signals within a few ms: the canary that could tell about the second one had not hatched when it was sent.
+    if (victim === undefined && isTooYoung && last?.signal === signal && now - last.at < verdictHoldsMs) {
+      return { isGroupWide: last.isGroupWide };
+    }
     const isGroupWide = victim !== undefined ? Promise.resolve(true) : this.#watch(canary, signal);
-    this.#lastVerdict = { signal, isGroupWide };
+    this.#lastVerdict = { signal, isGroupWide, at: now };
     return { isGroupWide, canary: victim ?? canary };
   }
 

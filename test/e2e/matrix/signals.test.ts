@@ -75,6 +75,15 @@ print(p.stdout.read(), p.wait(), statistics.median(times) < 50)`);
     expect(seen()).toEqual([name]);
   });
 
+  test("S3, S5 to the wrapper alone, later to all, the wrapper hearing of it last", async () => {
+    await bench.bash(
+      sending(`kill -INT $wrapper; sleep 0.1
+for p in $(cat /proc/$wrapper/task/$wrapper/children); do grep -qa track-canary /proc/$p/cmdline && canary=$p; done
+python3 -S -c "import os, time; os.kill($child, 2); os.kill($canary, 2); time.sleep(0.003); os.kill($wrapper, 2)"`),
+    );
+    expect(seen()).toEqual(["INT", "INT"]);
+  });
+
   test.for([
     "kill -INT $wrapper $child $canary",
     "kill -INT $canary $child $wrapper",
