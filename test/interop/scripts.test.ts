@@ -101,11 +101,12 @@ describe.each(isFull ? clientVersions : [newestMlflow])("a script with MLflow $v
       const family = await trackScript(rig, { version, script: "scripts_crew.py" });
       const { finished, home, said } = family;
       expect(finished.code, finished.stderr).toBe(0);
-      expect(said).toMatchObject({ started: home.info.runId, workers: [0, 1], still: home.info.runId });
+      expect(said).toMatchObject({ started: home.info.runId, workers: [0, 1], forked: 0, still: home.info.runId });
       expect(metricsOf(home)).toMatchObject({ fork_total: 112, spawn_total: 112, worker_0: 19, worker_1: 19 });
       await using store = await rig.openStore();
       const threads = Object.fromEntries(Array.from({ length: 8 }, (_, n) => [`thread_${n}`, 20]));
-      const counts = { fork_total: 3, spawn_total: 3, worker_0: 20, worker_1: 20, ...threads };
+      const behind = { behind_first: 20, behind_forked: 20, behind_last: 20 };
+      const counts = { fork_total: 3, spawn_total: 3, worker_0: 20, worker_1: 20, ...threads, ...behind };
       for (const [key, count] of Object.entries(counts)) {
         expect((await store.getMetricHistory(home.info.runId, key)).items).toHaveLength(count);
       }

@@ -52,6 +52,23 @@ def log_in_thread(number):
         mlflow.log_metrics({"thread_%d" % number: step, "square_%d" % number: step * step}, step=step)
 
 
+def log_behind(name):
+    """One that logs in the background, and ends without waiting for it."""
+    client = mlflow.MlflowClient()
+    for step in range(20):
+        client.log_metric(keeper.HOME, name, step, step=step, synchronous=False)
+
+
+def log_in_background():
+    """A forked process gets the queue of its parent, but no thread that empties it."""
+    log_behind("behind_first")
+    forked = multiprocessing.get_context("fork").Process(target=log_behind, args=("behind_forked",))
+    forked.start()
+    forked.join(60)
+    log_behind("behind_last")
+    return forked.exitcode
+
+
 def search():
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV
@@ -70,6 +87,7 @@ def main():
             said["workers"] = list(pool.map(log_in_worker, range(2)))
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             list(pool.map(log_in_thread, range(8)))
+        said["forked"] = log_in_background()
         said["still"] = keeper.active()
         search()
     keeper.tell()
