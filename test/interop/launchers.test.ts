@@ -1,15 +1,14 @@
 import { readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { metricsOf, type Finished, installed, tagsOf, TrackRig, waitFor } from "../e2e/rig.ts";
+import { describeIf, isFull, onlyFull } from "../only-if.ts";
 import { type UnpackedPackages, unpackDebian } from "./debian-packages.ts";
 import { makeFolder, removeFolder } from "./interop-folder.ts";
 import { isInstalled, torchMlflow, venvProgram } from "./mlflow-versions.ts";
 import { SlurmCluster, slurmPackages } from "./slurm-cluster.ts";
 
-/** Real launchers start some twenty processes a test: too much for every run. */
-const isFull = process.env["TRACK_TEST_FULL"] !== undefined;
 const rankScript = join(import.meta.dirname, "python/rank_script.py");
 const torchScript = join(import.meta.dirname, "python/torch_script.py");
 const ranks = [0, 1, 2, 3];
@@ -38,7 +37,7 @@ const logsOf = async (): Promise<readonly string[]> => {
 };
 const rankLogs = ["attempt-1-rank-1.log", "attempt-1-rank-2.log", "attempt-1-rank-3.log", "attempt-1.log"];
 
-describe.skipIf(!isFull)("mpirun", () => {
+describeIf(isFull, onlyFull)("mpirun", () => {
   let folder: string;
   let openMpi: UnpackedPackages | undefined;
   beforeAll(() => {
@@ -102,7 +101,7 @@ describe.skipIf(!isFull)("mpirun", () => {
   });
 });
 
-describe.skipIf(!isFull)("Slurm", () => {
+describeIf(isFull, onlyFull)("Slurm", () => {
   let folder: string;
   let slurm: SlurmCluster | undefined;
   beforeAll(async () => {
@@ -175,7 +174,7 @@ describe.skipIf(!isFull)("Slurm", () => {
   });
 });
 
-describe.skipIf(!isFull || !isInstalled(torchMlflow))("torchrun", () => {
+describeIf(isFull && isInstalled(torchMlflow), onlyFull)("torchrun", () => {
   const torchrun = venvProgram(torchMlflow, "torchrun");
   const two = ["--standalone", "--nproc-per-node", "2"];
   const env = { OMP_NUM_THREADS: "1" };
