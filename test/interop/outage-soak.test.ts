@@ -8,6 +8,7 @@ import { makeFolder, removeFolder } from "./interop-folder.ts";
 import { mlflowEnvironment } from "./mlflow-agent.ts";
 import { findFreePort, MlflowServer } from "./mlflow-server.ts";
 import { newestMlflow, venvProgram } from "./mlflow-versions.ts";
+import { type Outage, soakFigures, type SoakStep } from "./soak-figures.ts";
 import { warmUp } from "./warm-up.ts";
 import { isFull } from "../only-if.ts";
 import { describeWith } from "./with-mlflow.ts";
@@ -65,23 +66,38 @@ describeWith(newestMlflow)("a tracking server and a track that die", () => {
       const python = venvProgram(newestMlflow, "python");
       const command = ["run", "--sync-timeout", "20m", "--", python, script, String(soak.points), "up"];
       const started = rig.start(command, { env: env() });
-      await waitFor(() => existsSync(join(rig.cwd, "up")), { timeoutMs: 60_000 });
+      const isLogging = () => [0, 1, 2, 3].every((client) => existsSync(join(rig.cwd, `up${client}`)));
+      await waitFor(isLogging, { timeoutMs: 120_000, what: "all clients have logged" });
+      const outages: Outage[] = [];
       for (let death = 0; death < soak.deaths; death += 1) {
         // At random moments is what is tested here.
         await sleep(Math.random() * (isFull ? 5000 : 2000));
+        const from = Date.now();
         await server[Symbol.asyncDispose]();
-        await sleep(Math.random() * 2000);
+        await sleep(isFull ? 2000 + Math.random() * 3000 : Math.random() * 2000);
+        const restartedAt = Date.now();
         await startServer();
+        outages.push({ from, restartedAt, to: Date.now() });
       }
       const { code, stdout, stderr } = await started.finished;
       expect(code, stderr).toBe(0);
-      expect(JSON.parse(stdout)).toMatchObject({ failed: [] });
+      const { steps, failed } = JSON.parse(stdout) as { steps: readonly (readonly SoakStep[])[]; failed: unknown };
+      expect(failed).toEqual([]);
+      const figures = soakFigures(steps, outages);
+      console.log(`soak: ${JSON.stringify(figures)}`);
       const [run, ...others] = await runs();
       expect(others).toEqual([]);
       const each = soak.points / 4;
       for (let client = 0; client < 4; client += 1) {
         const steps = await stepsOf(run as Run, `client${client}`);
         expect(steps).toEqual(Array.from({ length: each }, (_, step) => step));
+      }
+      // No call waits for the server, however busy the machine is.
+      expect(figures.longestLoggingMs).toBeLessThan(4000);
+      expect(figures.stepsInOutages).toBeGreaterThan(isFull ? 500 : 0);
+      if (isFull) {
+        for (const { low } of [figures.byMedian, figures.byMean, figures.byMedianWhileDead])
+          expect(low).toBeLessThan(0.02);
       }
     },
   );
