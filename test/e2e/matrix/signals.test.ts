@@ -18,6 +18,7 @@ until [ -s $D/pid ]; do sleep 0.01; done
 child=$(cat $D/pid)
 for p in $(cat /proc/$wrapper/task/$wrapper/children); do grep -qa track-canary /proc/$p/cmdline && canary=$p; done
 ${send}
+for i in $(seq 100); do [ $(wc -l <$D/log) -gt 1 ] && break; sleep 0.02; done
 sleep 0.15
 kill -TERM $child
 wait $wrapper
