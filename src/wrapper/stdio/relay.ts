@@ -35,6 +35,8 @@ export class Relay {
   #isSpoolBehind = false;
   #hasEnded = false;
   #isGivenUp = false;
+  /** Somebody else reads on: an end that is read here would close the descriptor under their hands. */
+  #isLeft = false;
   #lastChunkAt = 0;
   #totalBytes = 0;
   #whenEnded: (() => void)[] = [];
@@ -75,7 +77,10 @@ export class Relay {
       // A reader that is slow holds up the command itself, too, when it runs bare.
       if (this.#isPaused() || !this.#options.output.isIdle) openSince = now;
       const isSilent = now - this.#lastChunkAt > silenceMs;
+      // Its end was read, and its descriptor is closed by now: the event comes in a moment.
+      if (this.#input.destroyed || this.#input.readableEnded) continue;
       if (now - openSince > drainMs && (isSilent || this.#totalBytes - startBytes > pipeBytes)) {
+        this.#isLeft = true;
         this.#input.pause();
         this.#unmapper?.flush();
         return false;
@@ -137,7 +142,7 @@ export class Relay {
   }
 
   #goOn(): void {
-    if (!this.#isPaused() && !this.#hasEnded) this.#input.resume();
+    if (!this.#isPaused() && !this.#hasEnded && !this.#isLeft) this.#input.resume();
     if (this.#isDone()) this.#wake();
   }
 
@@ -157,7 +162,8 @@ export class Relay {
 
   #nextLook(): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, silenceMs);
+      // What has come meanwhile is read first: on a busy machine this may be the first look for long.
+      const timer = setTimeout(() => setImmediate(resolve), silenceMs);
       this.#whenEnded.push(() => {
         clearTimeout(timer);
         resolve();
