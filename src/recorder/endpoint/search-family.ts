@@ -49,8 +49,8 @@ export async function searchFamily(state: EndpointState, query: SearchRunsQuery)
   const { openSqliteStore } = await import("../../store/sqlite/sqlite-store.ts");
   try {
     await using store = await openSqliteStore(path, { mode: "write" });
-    await store.together(async () => {
-      for (const run of runs) await put(store, run, ids.textToClient(parentOf(run)));
+    await store.together(async (transaction) => {
+      for (const run of runs) await put(transaction, run, ids.textToClient(parentOf(run)));
     });
     const filter = ids.textToClient(query.filter ?? "");
     const page = await store.searchRuns({ ...query, filter, experimentIds: ["0"] });
