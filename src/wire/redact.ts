@@ -11,6 +11,8 @@ export { StreamMasker } from "./stream-masker.ts";
 export interface SecretMasker {
   /** False with `--no-redact`: every function hands its input back. */
   readonly masksAnything: boolean;
+  /** It masks values that only the environment tells of. */
+  readonly hasSecrets: boolean;
   /** The argv as it may be stored; the very same array when nothing was masked. */
   maskArgv(argv: readonly string[]): readonly string[];
   /** Value of a param, tag or variable: whole when the key says so, else what is secret in it. */
@@ -40,6 +42,7 @@ export function isMasked(argv: readonly string[]): boolean {
 
 const openMasker: SecretMasker = {
   masksAnything: false,
+  hasSecrets: false,
   maskArgv: (argv) => argv,
   maskKeyValue: (_key, value) => value,
   maskText: (text) => text,
@@ -52,6 +55,7 @@ function maskerOf(secrets: readonly string[]): SecretMasker {
   let patterns: StreamPatterns | undefined;
   return {
     masksAnything: true,
+    hasSecrets: secrets.length > 0,
     maskArgv(argv) {
       const masked = argv.map((argument, index) => maskArgument(argument, argv[index - 1], secrets));
       return masked.some((argument, index) => argument !== argv[index]) ? masked : argv;

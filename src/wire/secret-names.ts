@@ -18,7 +18,7 @@ const secretWords = new Set([
 const secretPairs = new Set(["api key", "access key", "private key", "secret key", "auth token"]);
 
 /** Part of every secret name; told without splitting into words, which each variable of a large environment would cost. */
-const secretHints = ["secret", "token", "passw", "passphrase", "credential", "key"];
+const secretHint = /secret|token|passw|passphrase|credential|key/iu;
 
 const harmlessVariables = /^(?:PWD|OLDPWD|XAUTHORITY|.*_AUTH_SOCK|.*_AUTHOR_.*)$/u;
 
@@ -29,8 +29,7 @@ const shortestEnvironmentSecret = 8;
 
 /** Whether an option, key or variable of this name holds a secret: the last whole words decide (`--api-key`, `HF_TOKEN`, not `pad_token_id`). */
 export function isSecretName(name: string): boolean {
-  const lower = name.toLowerCase();
-  if (!secretHints.some((hint) => lower.includes(hint))) return false;
+  if (!secretHint.test(name)) return false;
   const words = name.split(wordBorder).filter((word) => word !== "");
   const last = words.at(-1)?.toLowerCase();
   if (last === undefined) return false;
@@ -50,9 +49,9 @@ export function isHarmlessValue(value: string): boolean {
 export function findEnvironmentSecrets(env: Readonly<Record<string, string | undefined>>): readonly string[] {
   const values = new Set<string>();
   for (const [name, value] of Object.entries(env)) {
+    if (!isSecretName(name) || harmlessVariables.test(name)) continue;
     const text = value?.trim() ?? "";
-    if (text.length < shortestEnvironmentSecret || !isSecretName(name) || harmlessVariables.test(name)) continue;
-    values.add(text);
+    if (text.length >= shortestEnvironmentSecret) values.add(text);
   }
   return [...values].sort((left, right) => right.length - left.length);
 }

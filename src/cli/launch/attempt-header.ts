@@ -31,7 +31,6 @@ export interface AttemptRequest extends Pick<
 > {
   readonly masker: SecretMasker;
   readonly startTime: number;
-  readonly hasSecrets: boolean;
   readonly isDirect: boolean;
   readonly socketPath?: string;
   readonly server?: { readonly access: ServerAccess; readonly isUntrusted: boolean };
@@ -74,7 +73,7 @@ export function attemptHeader(request: AttemptRequest): JournalHeader {
     ...(request.socketPath !== undefined && { socketPath: request.socketPath }),
     survive: settings.survive,
     redact: settings.redact,
-    hasSecrets: settings.redact && request.hasSecrets,
+    hasSecrets: masker.hasSecrets,
     ...rankFields(request),
     consoleLimitBytes: settings.consoleLimitBytes,
     ...readAlong(request),

@@ -5,7 +5,6 @@ import type { RunSettings } from "../../settings/run-settings.ts";
 import type { Environment } from "../../settings/tracking-uri.ts";
 import type { JournalHeader } from "../../wire/journal-header.ts";
 import { createMasker } from "../../wire/redact.ts";
-import { findEnvironmentSecrets } from "../../wire/secret-names.ts";
 import type { Context } from "../context.ts";
 import { attemptHeader } from "./attempt-header.ts";
 import { journalPlaces } from "./journal-places.ts";
@@ -42,7 +41,6 @@ export function prepare(
       ...request,
       masker,
       startTime,
-      hasSecrets: findEnvironmentSecrets(notes.environment).length > 0,
       ...(bound !== undefined && { socketPath: bound.path }),
     });
     for (const { key, value } of settings.params) {
