@@ -105,9 +105,8 @@ export class RecorderProcess {
 
   #meet(key: EarlyKey): void {
     this.#earlyKey = undefined;
-    const met = this.#listen((listener) =>
-      meetEarlyRecorder({ key, env: this.#options.env }, listener, meetingTimeoutMs),
-    );
+    const { env } = this.#options;
+    const met = this.#listen((listener) => meetEarlyRecorder({ key, env }, listener, meetingTimeoutMs));
     met
       .then((channel) => {
         if (channel === undefined) this.start();

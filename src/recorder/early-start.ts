@@ -1,5 +1,7 @@
+import { closeSync, constants, openSync, readSync } from "node:fs";
 import { connect } from "node:net";
 import { openIpc } from "../util/open-ipc.ts";
+import type { WrapperMessage } from "../wire/control-messages.ts";
 import { sleep } from "../util/sleep.ts";
 
 export interface EarlyStart {
@@ -7,10 +9,14 @@ export interface EarlyStart {
   readonly starterPid: number;
   readonly name: string;
   readonly password: string;
+  /** Where that process leaves word in case that it dies before the two have met. */
+  readonly wordFd?: number;
   /** Descriptors that the caller meant for the command alone: held here they would outlive it. */
   readonly foreignFds: readonly number[];
 }
 
+/** All that a pipe holds. */
+const wordBytes = 64 * 1024;
 const retryMs = 2;
 /** A wrapper that takes longer has something to wait for, and is not kept waiting by a little more. */
 const eagerMs = 500;
@@ -23,11 +29,32 @@ export function readEarlyStart(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): EarlyStart | undefined {
-  const [name, password] = (env["_TRACK_LAUNCH_EARLY"] ?? "").split(" ");
+  const [name, password, fd = ""] = (env["_TRACK_LAUNCH_EARLY"] ?? "").split(" ");
   if (argv[0] !== "--early" || name === undefined || password === undefined) return undefined;
   // They were open when Node started, so none of its own has one of these numbers.
   const foreignFds = (env["_TRACK_LAUNCH_FDS"] ?? "").split(" ").filter((word) => word !== "");
-  return { starterPid: Number(argv[1]), name, password, foreignFds: foreignFds.map(Number) };
+  return {
+    starterPid: Number(argv[1]),
+    name,
+    password,
+    ...(fd !== "" && { wordFd: Number(fd) }),
+    foreignFds: foreignFds.map(Number),
+  };
+}
+
+/** What a starter that is dying or dead has left; nothing where it had no run yet. */
+export function readEarlyWord({ wordFd }: EarlyStart): readonly WrapperMessage[] {
+  if (wordFd === undefined) return [];
+  try {
+    const fd = openSync(`/proc/self/fd/${wordFd}`, constants.O_RDONLY | constants.O_NONBLOCK);
+    const bytes = Buffer.alloc(wordBytes);
+    const line = bytes.toString("utf8", 0, readSync(fd, bytes));
+    closeSync(fd);
+    return line.endsWith("\n") ? (JSON.parse(line) as WrapperMessage[]) : [];
+  } catch {
+    // It was killed before it had a run, or half-way.
+    return [];
+  }
 }
 
 /**

@@ -1,8 +1,9 @@
 import { closeSync, readlinkSync } from "node:fs";
 import { Server, Socket } from "node:net";
 import type { RecorderMessage, WrapperMessage } from "../wire/control-messages.ts";
+import { sleep } from "../util/sleep.ts";
 import { armFaults } from "../util/test-fault.ts";
-import { meetStarter, readEarlyStart } from "./early-start.ts";
+import { type EarlyStart, meetStarter, readEarlyStart, readEarlyWord } from "./early-start.ts";
 import { Recorder } from "./recorder.ts";
 import { warmUpSqlite } from "../store/sqlite/warm-up.ts";
 
@@ -14,20 +15,44 @@ async function main(): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const) process.on(signal, () => {});
   const early = readEarlyStart(process.argv.slice(2), process.env);
   if (early === undefined) closeForeignDescriptors(process.argv.slice(2));
-  else {
-    for (const fd of early.foreignFds) closeQuietly(fd);
-    if (!(await meetStarter(early, warmUpSqlite))) process.exit(0);
-  }
+  const isMet = early === undefined || (await meet(early));
   delete process.env["NODE_COMPILE_CACHE"];
-  let recorder: Recorder | undefined;
-  process.on("message", (message: WrapperMessage, handle: unknown) => {
-    if (message.type === "environment") replaceEnvironment(message.env);
-    recorder ??= createRecorder();
-    recorder.hear(message, handle instanceof Server || handle instanceof Socket ? handle : undefined);
-  });
-  process.on("disconnect", () => (recorder ??= createRecorder()).wrapperGone());
-  process.on("uncaughtException", (error) => (recorder ??= createRecorder()).crash(error));
-  process.on("unhandledRejection", (error) => (recorder ??= createRecorder()).crash(error));
+  process.on("message", hear);
+  process.on("disconnect", () => starterIsGone(early));
+  process.on("uncaughtException", (error) => theRecorder().crash(error));
+  process.on("unhandledRejection", (error) => theRecorder().crash(error));
+  if (isMet) return;
+  // Its descriptors are closed a moment before it has no children any more. One that lives has another recorder.
+  await sleep(deathMs);
+  if (early?.starterPid === process.ppid) process.exit(0);
+  starterIsGone(early);
+}
+
+function meet(early: EarlyStart): Promise<boolean> {
+  for (const fd of early.foreignFds) closeQuietly(fd);
+  return meetStarter(early, warmUpSqlite);
+}
+
+/** Killed before it has said anything by the channel, it may still have left word of its run. */
+function starterIsGone(early: EarlyStart | undefined): void {
+  if (!hasRun && early !== undefined) for (const message of readEarlyWord(early)) hear(message);
+  theRecorder().wrapperGone();
+}
+
+const deathMs = 20;
+
+let recorder: Recorder | undefined;
+let hasRun = false;
+
+function theRecorder(): Recorder {
+  recorder ??= createRecorder();
+  return recorder;
+}
+
+function hear(message: WrapperMessage, handle?: unknown): void {
+  if (message.type === "environment") replaceEnvironment(message.env);
+  hasRun ||= message.type === "hello";
+  theRecorder().hear(message, handle instanceof Server || handle instanceof Socket ? handle : undefined);
 }
 
 function closeQuietly(fd: number): void {

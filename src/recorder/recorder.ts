@@ -8,10 +8,11 @@ import type { AttemptEnd } from "../wire/final-status.ts";
 import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
 import { readJson } from "./dead-journals.ts";
 import { Endpoint } from "./endpoint/endpoint.ts";
-import { untilGone } from "./orphaned-command.ts";
+import { untilGone, untilRunGone } from "./orphaned-command.ts";
 import { ProgramDeath } from "./program-death.ts";
 import { repairBeside, repairBudgetMs } from "./repair-beside.ts";
 import { RunEnding } from "./run-ending.ts";
+import { readHeader } from "./recording-files.ts";
 import { RunSession } from "./run-session.ts";
 import { ShellLife } from "./shell-life.ts";
 
@@ -172,13 +173,20 @@ export class Recorder {
   }
 
   async #endWithoutWrapper(): Promise<void> {
+    // Not for the session: another command may have taken up the run of a wrapper that is dead.
+    await this.#untilCommandGone();
     const session = await this.#sessionOrLeave();
     const { survive } = session.recording.header;
-    const command =
-      this.#command ?? session.command ?? (this.#readFile(journalFiles.command) as ProcessIdentity | undefined);
-    if (command !== undefined) await untilGone(command, survive);
     const outcome = (this.#readFile(journalFiles.outcome) as AttemptEnd | undefined) ?? (await this.#seenEnd());
     await this.#end(outcome ?? (survive ? { missing: "lost", isScriptStatusKept: true } : { missing: "killed" }));
+  }
+
+  async #untilCommandGone(): Promise<void> {
+    const { kind, journalFolder } = this.#hello ?? {};
+    const header = kind === "command" && journalFolder !== undefined ? readHeader(journalFolder) : undefined;
+    if (header === undefined) return;
+    const command = this.#command ?? (this.#readFile(journalFiles.command) as ProcessIdentity | undefined);
+    await (command === undefined ? untilRunGone(header, header.survive) : untilGone(command, header.survive));
   }
 
   /** Of a program that had no time to say how it ends. */

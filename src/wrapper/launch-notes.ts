@@ -12,8 +12,8 @@ export interface LaunchNotes {
   readonly softOpenFiles?: number;
   /** The caller's descriptors above 2. */
   readonly inheritedFds: readonly number[];
-  /** Name and password of the meeting with a recorder that the launcher has started. */
-  readonly earlyRecorder?: { readonly name: string; readonly password: string };
+  /** Name and password of the meeting with a recorder that the launcher has started, and a pipe that both have. */
+  readonly earlyRecorder?: { readonly name: string; readonly password: string; readonly wordFd?: number };
   /** Descriptors of empty pipes that the launcher made for the console capture. */
   readonly pipeFds: readonly number[];
 }
@@ -80,8 +80,10 @@ function readNotes(fd: number): Buffer | undefined {
   return Buffer.concat(chunks);
 }
 
-function earlyRecorderOf([name, password]: readonly string[]): Pick<LaunchNotes, "earlyRecorder"> {
-  return name === undefined || password === undefined ? {} : { earlyRecorder: { name, password } };
+function earlyRecorderOf([name, password, fd]: readonly string[]): Pick<LaunchNotes, "earlyRecorder"> {
+  if (name === undefined || password === undefined) return {};
+  const wordFd = Number(fd ?? Number.NaN);
+  return { earlyRecorder: { name, password, ...(isPipe(wordFd) && { wordFd }) } };
 }
 
 function wordsOf(text: string | undefined): string[] {

@@ -1,5 +1,6 @@
 import type { LoggingServer } from "../client/logging-server.ts";
 import type { LoopbackServer } from "../client/loopback-server.ts";
+import { leaveEarlyWord } from "../client/early-word.ts";
 import { RecorderProcess } from "../client/recorder-process.ts";
 import type { ProcessOutcome } from "../entities/process-outcome.ts";
 import type { RunStatus } from "../entities/run-status.ts";
@@ -9,7 +10,7 @@ import { describeDescriptors } from "../util/describe-descriptors.ts";
 import { readStartTicks } from "../util/proc.ts";
 import { writePrivate } from "../util/write-private.ts";
 import { armFaults, failOnPurpose } from "../util/test-fault.ts";
-import type { OutcomeRecord, RecorderMessage, RunSummary } from "../wire/control-messages.ts";
+import type { OutcomeRecord, RecorderMessage, RunSummary, WrapperMessage } from "../wire/control-messages.ts";
 import { consoleSegmentBytes } from "../wire/console-segments.ts";
 import { exitCodeOf, finalStatus } from "../wire/final-status.ts";
 import { journalFiles, type ProcessIdentity } from "../wire/journal-header.ts";
@@ -114,6 +115,7 @@ class CommandRun {
     if (serverRunId !== undefined) this.#runId = serverRunId;
     const env = request.environment(serverRunId);
     this.#sayHeld();
+    this.#attempt(() => this.#leaveWord());
     const started = await startCommand({
       argv: request.argv,
       ...(request.cwd !== undefined && { cwd: request.cwd }),
@@ -192,11 +194,27 @@ class CommandRun {
     for (const text of held) this.#request.say(text);
   }
 
+  /** For a recorder that is not met yet, should this process be killed before that: the command is not to outlive it. */
+  #leaveWord(): void {
+    const { notes, recorderEnv = notes.environment } = this.#request;
+    const { wordFd } = notes.earlyRecorder ?? {};
+    const hello = this.#hello();
+    if (wordFd === undefined || hello === undefined || this.#recorder !== undefined) return;
+    leaveEarlyWord(wordFd, [{ type: "environment", env: recorderEnv }, hello]);
+  }
+
+  #hello(): (WrapperMessage & { readonly type: "hello" }) | undefined {
+    const { journalFolder, logging } = this.#request;
+    if (journalFolder === undefined) return undefined;
+    return { type: "hello", kind: "command", journalFolder, socketPath: logging?.path ?? "", verbose: false };
+  }
+
   #startRecorder(command: StartedCommand | undefined): void {
-    const { journalFolder, logging, loopback, notes, recorderEnv = notes.environment } = this.#request;
-    if (journalFolder === undefined) return;
+    const { logging, loopback, notes, recorderEnv = notes.environment } = this.#request;
+    const hello = this.#hello();
+    if (hello === undefined) return;
     const recorder = new RecorderProcess({
-      hello: { type: "hello", kind: "command", journalFolder, socketPath: logging?.path ?? "", verbose: false },
+      hello,
       ...(logging !== undefined && { server: logging.server }),
       ...(loopback !== undefined && { endpoint: { server: loopback.server, token: loopback.token } }),
       env: recorderEnv,

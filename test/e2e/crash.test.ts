@@ -173,6 +173,18 @@ describe("kill -9", () => {
   });
 });
 
+test("a wrapper that is killed by the command's first words takes it along, and the run ends KILLED", async () => {
+  await using rig = TrackRig.setup();
+  const script = "echo $$ > pid.part; mv pid.part pid; kill -9 $PPID; exec sleep 60";
+  const done = await rig.start(["run", "--", "sh", "-c", script]).finished;
+  expect(done.signal).toBe("SIGKILL");
+  const pid = Number(readFileSync(join(rig.cwd, "pid"), "utf8"));
+  await waitFor(() => !isAlive(pid), { what: "the command is gone", timeoutMs: 5000 });
+  await waitFor(() => recorderPids(rig).length === 0, { what: "the recorder is gone" });
+  expect((await rig.run()).info.status).toBe("KILLED");
+  expect(rig.journalNames()).toEqual([]);
+});
+
 describe("what the command leaves running", () => {
   test("keeps the recorder, adds to the run, and never changes its status", async () => {
     await using rig = TrackRig.setup();
